@@ -1,0 +1,250 @@
+"""One frozen CLIP on one device: where it comes from, what it is called, and how pictures are prepared for it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from napari_anoclip.engine import architecture, checkpoint
+from napari_anoclip.engine.download import local_or_downloaded, pretrained_config
+from napari_anoclip.engine.errors import DeviceError, ModelError
+from napari_anoclip.engine.progress import Reporter
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["fp32", "bf16", "fp16"]
+Tokenizer = Callable[[list[str]], Tensor]
+
+BUILTIN = "builtin"
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A loaded model.
+
+    Attributes
+    ----------
+    model : Module
+        open_clip's CLIP, frozen and in evaluation mode.
+    tokenizer : callable
+        Texts to (n, context length) token ids.
+    name : str
+        What the user called it.
+    model_id : str
+        Hash of its weights and the precision it runs in.
+    device : torch.device
+    precision : {"fp32", "bf16", "fp16"}
+    mean, std : tuple of float
+        Of the RGB channels, for normalisation.
+    """
+
+    model: nn.Module
+    tokenizer: Tokenizer
+    name: str
+    model_id: str
+    device: torch.device
+    precision: Precision
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        architecture_name: str | None = None,
+        download: bool = False,
+        models_folder: Path | None = None,
+        reporter: Reporter | None = None,
+    ) -> Backbone:
+        """Load a model by name; see `napari_anoclip.engine.AnoCLIP.load` for what a name can be."""
+        report = reporter or Reporter()
+        place = choose_device(device)
+        check_precision(precision, place)
+        report("loading model", 0, 1)
+        weights, config = _locate(name, architecture_name, download, models_folder, report)
+        model, tokenizer = architecture.build(config["model_cfg"])
+        checkpoint.load_weights(model, weights)
+        preprocess = config.get("preprocess_cfg") or {}
+        backbone = cls.wrap(
+            model.to(place, _DTYPES[precision]),
+            tokenizer,
+            name=name,
+            mean=_triple(preprocess.get("mean"), open_clip.OPENAI_DATASET_MEAN),
+            std=_triple(preprocess.get("std"), open_clip.OPENAI_DATASET_STD),
+        )
+        report("loading model", 1, 1)
+        return backbone
+
+    @classmethod
+    def wrap(
+        cls,
+        model: nn.Module,
+        tokenizer: Tokenizer,
+        *,
+        name: str,
+        mean: tuple[float, float, float] = open_clip.OPENAI_DATASET_MEAN,
+        std: tuple[float, float, float] = open_clip.OPENAI_DATASET_STD,
+    ) -> Backbone:
+        """Take a model that is in memory, on whatever device and in whatever precision it is.
+
+        Raises
+        ------
+        ModelError
+            If the method does not work on it.
+        """
+        architecture.check_model(model)
+        model.eval().requires_grad_(False)
+        parameter = next(model.parameters())
+        precision = next((key for key, dtype in _DTYPES.items() if dtype == parameter.dtype), None)
+        if precision is None:
+            raise ModelError(f"The model's weights are {parameter.dtype}: convert it to float32, bfloat16 or float16.")
+        return cls(
+            model=model,
+            tokenizer=tokenizer,
+            name=name,
+            model_id=f"{checkpoint.checksum(model)}-{precision}",
+            device=parameter.device,
+            precision=cast("Precision", precision),
+            mean=mean,
+            std=std,
+        )
+
+    @property
+    def visual(self) -> Any:
+        """The image tower, open_clip's VisionTransformer."""
+        return self.model.visual
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return _DTYPES[self.precision]
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in model pixels."""
+        return int(self.visual.patch_size[0])
+
+    @property
+    def image_size(self) -> int:
+        """Side of the model's own square, in pixels."""
+        return int(self.visual.image_size[0])
+
+    @cached_property
+    def temperature(self) -> float:
+        """CLIP's own softmax temperature, 1 / exp(logit_scale)."""
+        return math.exp(-float(self.model.logit_scale))  # type: ignore[arg-type]
+
+    @cached_property
+    def known_token_ids(self) -> frozenset[int] | None:
+        """Tokens that training saw: rows of the embedding that are not all zero; None where no row is zero."""
+        seen = self.model.token_embedding.weight.detach().ne(0).any(dim=1)  # type: ignore[union-attr,operator]
+        return None if bool(seen.all()) else frozenset(seen.nonzero().flatten().tolist())
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the weights."""
+        return sum(p.numel() * p.element_size() for p in self.model.parameters())
+
+    def normalise(self, rgb: Tensor) -> Tensor:
+        """(..., 3, H, W) RGB between 0 and 1 to the model's input, on its device and in its type."""
+        mean, std = (torch.tensor(x, device=rgb.device)[:, None, None] for x in (self.mean, self.std))
+        return ((rgb - mean) / std).to(self.device, self.dtype)
+
+
+def choose_device(device: str) -> torch.device:
+    """Turn a wish into a device that is there.
+
+    Parameters
+    ----------
+    device : str
+        "auto" (CUDA, else Apple's MPS, else CPU), "cpu", "cuda", "cuda:1", "mps".
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    DeviceError
+        If this machine has no such device.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise DeviceError(f"'{device}' is no device: use auto, cpu, cuda or mps.") from error
+    available = {
+        "cpu": lambda: True,
+        "cuda": lambda: torch.cuda.is_available() and (chosen.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available,
+    }
+    if not available.get(chosen.type, lambda: False)():
+        raise DeviceError(f"This machine has no usable device '{device}': use auto or cpu.")
+    return chosen
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Check that a device computes in a precision.
+
+    Raises
+    ------
+    DeviceError
+        If it does not.
+    """
+    if precision not in _DTYPES:
+        raise DeviceError(f"'{precision}' is no precision: use {', '.join(_DTYPES)}.")
+    lacking = (device.type == "cpu" and precision == "fp16") or (
+        device.type == "cuda" and precision == "bf16" and not torch.cuda.is_bf16_supported()
+    )
+    if lacking:
+        raise DeviceError(f"The device '{device}' does not compute in {precision}: use fp32.")
+
+
+def _locate(
+    name: str, architecture_name: str | None, download: bool, models_folder: Path | None, reporter: Reporter
+) -> tuple[Path, dict[str, Any]]:
+    """Weights file and checked configuration of a model by name."""
+    if name == BUILTIN:
+        folder = Path(str(resources.files("napari_anoclip") / "builtin"))
+        weights, config_file = checkpoint.find_checkpoint(folder / "model.safetensors")
+        return weights, checkpoint.read_config(config_file, weights, None)
+    if Path(name).exists() or Path(name).suffix in checkpoint.SUFFIXES:
+        weights, config_file = checkpoint.find_checkpoint(Path(name))
+        return weights, checkpoint.read_config(config_file, weights, architecture_name)
+    match = re.fullmatch(r"([^:/\\]+):([^:/\\]+)", name)
+    if match is None:
+        architecture.registry_config(name)  # an unknown or unsuitable name gets its own sentence first
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name))
+        raise ModelError(f"'{name}' needs the name of its weights, as in '{name}:TAG'; open_clip knows: {tags}.")
+    registry_name, tag = match.groups()
+    config = architecture.registry_config(registry_name)
+    entry = pretrained_config(registry_name, tag)
+    if entry.get("quick_gelu"):  # these weights were trained with it, whatever the architecture's default
+        config = {**config, "quick_gelu": True}
+    weights = local_or_downloaded(
+        entry, name, download=download, models_folder=models_folder, reporter=reporter
+    )
+    return weights, {"model_cfg": config, "preprocess_cfg": entry}
+
+
+def _triple(values: Any, default: tuple[float, float, float]) -> tuple[float, float, float]:
+    if values is None:
+        return default
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

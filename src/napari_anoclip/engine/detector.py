@@ -1,0 +1,787 @@
+"""AnoCLIP: an image and prompts in, an anomaly map out.
+
+The pipeline keeps the two costly things: tokens of images and features of prompts. Whatever else changes (prompts,
+temperature, adaptation, smoothing), the image tower does not run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_anoclip import __version__
+from napari_anoclip.engine import scoring, vision
+from napari_anoclip.engine.adaptation import AdaptedTokens, adapt_tokens
+from napari_anoclip.engine.backbone import BUILTIN, Backbone, Precision, Tokenizer
+from napari_anoclip.engine.batching import run_in_batches
+from napari_anoclip.engine.calibration import DisplayRange, RangeStore, reference_pictures
+from napari_anoclip.engine.embedding_cache import EmbeddingCache
+from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.engine.imaging import (
+    IntensityScaling,
+    check_image,
+    fingerprint,
+    intensity_scaling,
+    read_resized,
+)
+from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
+from napari_anoclip.engine.prompts import PromptSet
+from napari_anoclip.engine.scoring import Explanation
+from napari_anoclip.engine.settings import DEFAULT_VV_BLOCKS, AnoCLIPSettings, MeanOrder, TilingSettings
+from napari_anoclip.engine.text import TextEncoder, TextFeatures
+from napari_anoclip.engine.tiling import Axis, Lattice, resample, upsample
+from napari_anoclip.engine.token_cache import TokenCache
+from napari_anoclip.engine.views import VIEW_COUNT, views
+from napari_anoclip.engine.vision import VisualTokens
+
+FloatArray = NDArray[np.float32]
+
+DEFAULT_TOKEN_CACHE_BYTES = 1 << 30
+_DEFAULTS = AnoCLIPSettings()
+_MAX_BATCH = 64
+_CPU_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found in one image.
+
+    Attributes
+    ----------
+    map : ndarray
+        (H, W) float32, probability of being abnormal, on the image's own pixels.
+    grid : ndarray
+        (Gh, Gw) float32, the same on the patch lattice, before interpolation.
+    score : float
+        Probability for the whole image.
+    scaling : IntensityScaling
+        Which intensities were taken as black and white.
+    losses : tuple of float
+        Loss before each adaptation step; empty where adaptation is off.
+    seconds : float
+        Wall time.
+    provenance : dict
+        Everything needed to make this result again, in JSON's types.
+    """
+
+    map: FloatArray
+    grid: FloatArray
+    score: float
+    scaling: IntensityScaling
+    losses: tuple[float, ...]
+    seconds: float
+    provenance: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """Adapted tokens of a batch of images, each adapted on its own.
+
+    Attributes
+    ----------
+    tokens : Tensor
+        (N, L, C) adapted patch tokens, not normalised.
+    grid : ndarray
+        (N, Gh, Gw) probabilities of the adapted tokens, not smoothed.
+    losses : ndarray
+        (N, steps) loss before each step.
+    """
+
+    tokens: Tensor
+    grid: FloatArray
+    losses: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Tokens of all tiles of one lattice: patches (n, l, C), class tokens (n, C)."""
+
+    lattice: Lattice
+    patches: Tensor
+    cls: Tensor
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One image with what identifies it and how its intensities are read."""
+
+    image: Any
+    size: tuple[int, int]
+    scaling: IntensityScaling
+    digest: str
+
+
+class AnoCLIP:
+    """Zero-shot anomaly maps from a frozen CLIP.
+
+    Make one with `load` or `from_open_clip`. One instance can be used from several threads.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The model.
+    cache_folder : Path, optional
+        Where prompt embeddings and display ranges are kept between starts; the platform's cache folder otherwise.
+    token_cache_bytes : int
+        Bound on the tokens of images kept in memory.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        cache_folder: Path | None = None,
+        token_cache_bytes: int = DEFAULT_TOKEN_CACHE_BYTES,
+    ) -> None:
+        folder = cache_folder or Path(platformdirs.user_cache_dir("napari-anoclip", appauthor=False))
+        self._backbone = backbone
+        self._tokens = TokenCache(token_cache_bytes)
+        self._text = TextEncoder(
+            backbone.model, backbone.tokenizer, backbone.model_id, EmbeddingCache(folder), backbone.device
+        )
+        self._ranges = RangeStore(folder / "display_ranges.json")
+
+    @classmethod
+    def load(
+        cls,
+        name: str = BUILTIN,
+        *,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        architecture: str | None = None,
+        download: bool = False,
+        models_folder: Path | None = None,
+        cache_folder: Path | None = None,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> AnoCLIP:
+        """Load a model.
+
+        Parameters
+        ----------
+        name : str
+            "builtin"; "ARCHITECTURE:TAG" of open_clip's registry, such as "ViT-B-16-plus-240:laion400m_e32"; or the
+            path of a checkpoint (or its folder) with its open_clip configuration beside it.
+        device : str
+            "auto", "cpu", "cuda" or "mps".
+        precision : {"fp32", "bf16", "fp16"}
+            Of the towers; scores are always computed in float32.
+        architecture : str, optional
+            Registry name for a checkpoint without a configuration.
+        download : bool
+            Whether a model that is not on this machine may be fetched.
+        models_folder : Path, optional
+            Where downloaded models are kept.
+        cache_folder : Path, optional
+            Where prompt embeddings and display ranges are kept.
+        on_progress : callable, optional
+            Called with a `Progress`.
+        cancel : CancelFlag, optional
+            Polled while downloading.
+
+        Returns
+        -------
+        AnoCLIP
+
+        Raises
+        ------
+        ModelError
+            If the model is unknown, does not suit the method, or its file is damaged or unsafe.
+        DownloadError
+            If it is not on this machine and may not or cannot be downloaded.
+        DeviceError
+            If the device or precision is not to be had.
+        Cancelled
+            If the flag is set.
+        """
+        backbone = Backbone.load(
+            str(name),
+            device=device,
+            precision=precision,
+            architecture_name=architecture,
+            download=download,
+            models_folder=models_folder,
+            reporter=Reporter(on_progress, cancel),
+        )
+        return cls(backbone, cache_folder=cache_folder)
+
+    @classmethod
+    def from_open_clip(
+        cls,
+        model: nn.Module,
+        tokenizer: Tokenizer,
+        *,
+        name: str = "open_clip model",
+        cache_folder: Path | None = None,
+    ) -> AnoCLIP:
+        """Use an open_clip model that is in memory already, where and as it is.
+
+        Parameters
+        ----------
+        model : Module
+            open_clip's CLIP with a plain VisionTransformer. It is put into evaluation mode and frozen.
+        tokenizer : callable
+            Texts to token ids, such as ``open_clip.get_tokenizer(...)``.
+        name : str
+            How to call it in provenance.
+        cache_folder : Path, optional
+            Where prompt embeddings and display ranges are kept.
+
+        Returns
+        -------
+        AnoCLIP
+
+        Raises
+        ------
+        ModelError
+            If the method does not work on it.
+        """
+        return cls(Backbone.wrap(model, tokenizer, name=name), cache_folder=cache_folder)
+
+    @property
+    def name(self) -> str:
+        """What the model was called when it was loaded."""
+        return self._backbone.name
+
+    @property
+    def model_id(self) -> str:
+        """Hash of the weights and the precision: the model's identity in caches and provenance."""
+        return self._backbone.model_id
+
+    @property
+    def device(self) -> str:
+        """Device in use."""
+        return str(self._backbone.device)
+
+    @property
+    def precision(self) -> Precision:
+        """Precision in use."""
+        return self._backbone.precision
+
+    @property
+    def image_size(self) -> int:
+        """Side of the model's square, in pixels."""
+        return self._backbone.image_size
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch, in model pixels."""
+        return self._backbone.patch_size
+
+    @property
+    def temperature(self) -> float:
+        """The model's own softmax temperature."""
+        return self._backbone.temperature
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer, as prompt linting needs it."""
+        return self._backbone.tokenizer
+
+    @property
+    def known_token_ids(self) -> frozenset[int] | None:
+        """Tokens that the model's training saw, where that can be told."""
+        return self._backbone.known_token_ids
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the weights and of the tokens kept."""
+        return self._backbone.memory_bytes + self._tokens.bytes
+
+    def encode_image(self, batch: Tensor, *, vv_blocks: int = DEFAULT_VV_BLOCKS) -> VisualTokens:
+        """Encode images that are prepared already.
+
+        Parameters
+        ----------
+        batch : Tensor
+            (N, 3, H, W) normalised; H and W multiples of the patch size.
+        vv_blocks : int
+            How many of the last blocks the V-V path covers.
+
+        Returns
+        -------
+        VisualTokens
+            float32, on the model's device.
+
+        Raises
+        ------
+        ImageError
+            If the shape does not fit the patches.
+        DeviceMemoryError
+            If memory runs out even for one image.
+        """
+        patch = self.patch_size
+        if batch.ndim != 4 or batch.shape[1] != 3 or batch.shape[2] % patch or batch.shape[3] % patch or not len(batch):
+            raise ImageError(
+                f"A batch of shape {tuple(batch.shape)} cannot be encoded: give (N, 3, H, W) with H and W multiples "
+                f"of {patch}."
+            )
+        return self._encode(len(batch), lambda start, stop: batch[start:stop], vv_blocks)
+
+    def encode_prompts(
+        self,
+        prompts: PromptSet,
+        mean_order: MeanOrder = "embeddings",
+        *,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> TextFeatures:
+        """Encode a prompt set; prompts that are cached are not encoded again.
+
+        Parameters
+        ----------
+        prompts : PromptSet
+            Both sides.
+        mean_order : {"embeddings", "unit"}
+            Mean of raw or of unit embeddings.
+        on_progress, cancel : optional
+            As for `detect`.
+
+        Returns
+        -------
+        TextFeatures
+
+        Raises
+        ------
+        PromptError
+            If a side is empty.
+        Cancelled
+            If the flag is set.
+        """
+        return self._text.features(prompts, mean_order, Reporter(on_progress, cancel))
+
+    def missing_prompts(self, prompts: PromptSet) -> int:
+        """How many prompts of a set are not in the cache and would have to be encoded."""
+        return self._text.missing(prompts)
+
+    def detect(
+        self,
+        image: Any,
+        prompts: PromptSet,
+        settings: AnoCLIPSettings = _DEFAULTS,
+        *,
+        contrast_limits: tuple[float, float] | None = None,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> Detection:
+        """Find what is abnormal in an image.
+
+        Parameters
+        ----------
+        image : array-like
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); any real type.
+        prompts : PromptSet
+            What normal and abnormal look like, in words.
+        settings : AnoCLIPSettings
+            Everything else.
+        contrast_limits : tuple of float, optional
+            Intensities that are black and white; otherwise the type or robust percentiles decide.
+        on_progress : callable, optional
+            Called with a `Progress` after every batch and step, in this thread.
+        cancel : CancelFlag, optional
+            Polled between batches and steps.
+
+        Returns
+        -------
+        Detection
+
+        Raises
+        ------
+        ImageError
+            If the array is no image or holds nothing finite.
+        PromptError
+            If a side of the prompts is empty.
+        DeviceMemoryError
+            If memory runs out even for one tile.
+        Cancelled
+            If the flag is set.
+        """
+        started = time.perf_counter()
+        report = Reporter(on_progress, cancel)
+        source = _read_source(image, contrast_limits)
+        text = self._text.features(prompts, settings.scoring.mean_order, report)
+        fields, losses = self._adapted_fields(source, text, settings, report)
+        grid, lattice = self._score(fields, text, settings)
+        method = settings.scoring.upsampling if settings.tiling.mode == "fit" else "half_pixel"
+        score = scoring.image_score(
+            self._class_probability(source, fields, text, settings, report),
+            float(grid.max()),
+            settings.scoring.image_score,
+        )
+        return Detection(
+            map=upsample(grid, lattice, method),
+            grid=grid,
+            score=score,
+            scaling=source.scaling,
+            losses=losses,
+            seconds=time.perf_counter() - started,
+            provenance=self._provenance(source, prompts, settings),
+        )
+
+    def explain(
+        self,
+        image: Any,
+        prompts: PromptSet,
+        at: tuple[int, int],
+        settings: AnoCLIPSettings = _DEFAULTS,
+        *,
+        contrast_limits: tuple[float, float] | None = None,
+    ) -> Explanation:
+        """Say what each prompt contributes at a pixel, from kept tokens where there are any.
+
+        Parameters
+        ----------
+        image, prompts, settings, contrast_limits
+            As for `detect`.
+        at : tuple of int
+            (row, column) of a pixel.
+
+        Returns
+        -------
+        Explanation
+            Of the patch that covers the pixel; in overlapping tiles, of the one that weighs most there. With both
+            scales, of the tiles'.
+
+        Raises
+        ------
+        ImageError
+            If the pixel is outside the image, or as for `detect`.
+        """
+        report = Reporter()
+        source = _read_source(image, contrast_limits)
+        if not (0 <= at[0] < source.size[0] and 0 <= at[1] < source.size[1]):
+            raise ImageError(f"Pixel {tuple(at)} is outside the image, which has {source.size[0]} × {source.size[1]}.")
+        text = self._text.features(prompts, settings.scoring.mean_order, report)
+        fields, _ = self._adapted_fields(source, text, settings, report)
+        finest = fields[-1]
+        cell = finest.lattice.rows.cell_at(at[0]), finest.lattice.columns.cell_at(at[1])
+        tile, (row, column) = finest.lattice.tile_at(cell)
+        token = finest.patches[tile, row * finest.lattice.columns.tile_cells + column]
+        return scoring.explain_token(token, text, self._map_temperature(settings), cell)
+
+    def adapt(
+        self,
+        patches: Tensor,
+        text: TextFeatures,
+        settings: AnoCLIPSettings = _DEFAULTS,
+        noise: Tensor | None = None,
+        init: tuple[Tensor, Tensor] | None = None,
+        on_step: Callable[[int, float], None] | None = None,
+        *,
+        grid: tuple[int, int] | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> Adaptation:
+        """Adapt patch tokens, each image from nothing and on its own.
+
+        Parameters
+        ----------
+        patches : Tensor
+            (N, L, C) projected patch tokens, not normalised.
+        text : TextFeatures
+            Features of the prompts.
+        settings : AnoCLIPSettings
+            Its adaptation part, whether enabled or not.
+        noise : Tensor, optional
+            (steps, N, L, C) recorded noise, standard deviation included, in place of seeded draws.
+        init : tuple of Tensor, optional
+            (weight, bias) of the adapter, in place of seeded draws.
+        on_step : callable, optional
+            Called with (step from 1, loss before it).
+        grid : tuple of int, optional
+            (Gh, Gw); a square otherwise.
+        cancel : CancelFlag, optional
+            Polled between steps.
+
+        Returns
+        -------
+        Adaptation
+
+        Raises
+        ------
+        ImageError
+            If the tokens do not fill the grid.
+        Cancelled
+            If the flag is set.
+        """
+        shape = grid or (math.isqrt(patches.shape[1]),) * 2
+        if shape[0] * shape[1] != patches.shape[1]:
+            raise ImageError(f"{patches.shape[1]} tokens do not fill a grid of {shape[0]} × {shape[1]}.")
+        adapted = [
+            self._adapt_one(
+                tokens,
+                text,
+                settings,
+                noise=None if noise is None else noise[:, index],
+                init=init,
+                on_step=on_step,
+                reporter=Reporter(cancel=cancel),
+            )
+            for index, tokens in enumerate(patches)
+        ]
+        tokens = torch.stack([one.tokens for one in adapted])
+        with torch.inference_mode():
+            probability = self._probability(tokens, text, settings)
+        return Adaptation(
+            tokens=tokens,
+            grid=probability.reshape(len(patches), *shape).cpu().numpy(),
+            losses=np.array([one.losses for one in adapted]),
+        )
+
+    def display_range(
+        self,
+        prompts: PromptSet,
+        settings: AnoCLIPSettings = _DEFAULTS,
+        references: Iterable[Any] | None = None,
+        *,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> DisplayRange:
+        """The one range in which all maps of this model, prompt set and scoring are shown.
+
+        Measured once on normal pictures, which the model sees fitted whole, and kept.
+
+        Parameters
+        ----------
+        prompts, settings
+            As for `detect`; tiling does not matter.
+        references : iterable of array-like, optional
+            The user's own good images; the packaged normal pictures otherwise.
+        on_progress, cancel : optional
+            As for `detect`.
+
+        Returns
+        -------
+        DisplayRange
+
+        Raises
+        ------
+        ImageError
+            If there is no reference picture, or one is no image.
+        Cancelled
+            If the flag is set.
+        """
+        report = Reporter(on_progress, cancel)
+        fitted = settings.model_copy(update={"tiling": TilingSettings(interpolation=settings.tiling.interpolation)})
+        pictures = list(references) if references is not None else self._packaged_references
+        sources = [_read_source(picture, None) for picture in pictures]
+        if not sources:
+            raise ImageError("A display range needs at least one normal picture.")
+        key = _digest(
+            self.model_id,
+            prompts.digest,
+            fitted.scoring.model_dump(mode="json", exclude={"upsampling", "image_score", "views"}),
+            fitted.adaptation.model_dump(mode="json") if fitted.adaptation.enabled else None,
+            fitted.tiling.interpolation,
+            fitted.vv_blocks,
+            [source.digest for source in sources],
+        )
+        known = self._ranges.get(key)
+        if known is not None:
+            return known
+        text = self._text.features(prompts, settings.scoring.mean_order, report)
+        grids = []
+        for index, source in enumerate(sources):
+            report("measuring normal pictures", index, len(sources))
+            fields, _ = self._adapted_fields(source, text, fitted, Reporter(cancel=cancel))
+            grids.append(self._score(fields, text, fitted)[0])
+        report("measuring normal pictures", len(sources), len(sources))
+        described = "packaged normal pictures" if references is None else "own good images"
+        measured = DisplayRange.of_normal(grids, f"{len(grids)} {described}")
+        self._ranges.put(key, measured)
+        return measured
+
+    @cached_property
+    def _packaged_references(self) -> list[NDArray[np.uint8]]:
+        return list(reference_pictures())
+
+    def _adapted_fields(
+        self, source: _Source, text: TextFeatures, settings: AnoCLIPSettings, report: Reporter
+    ) -> tuple[list[_Field], tuple[float, ...]]:
+        """Tokens of the image at each scale, coarse first, adapted where that is on."""
+        fields = self._fields(source, settings, report)
+        if not settings.adaptation.enabled:
+            return fields, ()
+        # One adapter for the whole image: tiles adapted apart would not agree where they overlap.
+        tokens = torch.cat([one.patches.flatten(0, 1) for one in fields])
+        adapted = self._adapt_one(tokens, text, settings, reporter=report)
+        parts = adapted.tokens.split([one.patches.shape[0] * one.patches.shape[1] for one in fields])
+        return [
+            _Field(one.lattice, part.reshape(one.patches.shape), one.cls)
+            for one, part in zip(fields, parts, strict=True)
+        ], adapted.losses
+
+    def _adapt_one(
+        self, tokens: Tensor, text: TextFeatures, settings: AnoCLIPSettings, **options: Any
+    ) -> AdaptedTokens:
+        temperature = settings.adaptation.temperature or self.temperature
+        return adapt_tokens(tokens, text, settings.adaptation, temperature, **options)
+
+    def _fields(self, source: _Source, settings: AnoCLIPSettings, report: Reporter) -> list[_Field]:
+        height, width = source.size
+        tiling, cells = settings.tiling, self.image_size // self.patch_size
+        lattices = []
+        if tiling.mode in ("fit", "both"):
+            lattices.append(Lattice(Axis.fit(height, cells), Axis.fit(width, cells)))
+        if tiling.mode in ("tiles", "both"):
+            rows, columns = (
+                Axis.tiled(length, cells, self.patch_size, tiling.scale, tiling.overlap) for length in source.size
+            )
+            lattices.append(Lattice(rows, columns))
+        return [self._field(source, lattice, settings, report) for lattice in lattices]
+
+    def _field(self, source: _Source, lattice: Lattice, settings: AnoCLIPSettings, report: Reporter) -> _Field:
+        interpolation = settings.tiling.interpolation
+        key = (source.digest, lattice, interpolation, settings.vv_blocks)
+        kept = self._tokens.get(key)
+        if kept is None:
+            tiles = lattice.tiles
+            tokens = self._encode(
+                len(tiles),
+                lambda start, stop: torch.stack(
+                    [self._tile(source, lattice, tile, interpolation) for tile in tiles[start:stop]]
+                ),
+                settings.vv_blocks,
+                report,
+            )
+            kept = (tokens.patches, tokens.cls)
+            self._tokens.put(key, kept)
+        return _Field(lattice, *kept)
+
+    def _tile(self, source: _Source, lattice: Lattice, tile: tuple[int, int], interpolation: Any) -> Tensor:
+        """Model input of one tile, (3, S, S) normalised; what lies beyond the image's end is mirrored."""
+        rows, beyond_rows = lattice.rows.pixels(tile[0])
+        columns, beyond_columns = lattice.columns.pixels(tile[1])
+        side = self.image_size
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        # Only the last tile reaches beyond the image, by less than a patch.
+        inner = (
+            max(1, round(side * height / (height + beyond_rows))),
+            max(1, round(side * width / (width + beyond_columns))),
+        )
+        rgb = read_resized(source.image, rows, columns, source.scaling, inner, interpolation)
+        if inner != (side, side):
+            rgb = nn.functional.pad(rgb[None], (0, side - inner[1], 0, side - inner[0]), mode="reflect")[0]
+        return self._backbone.normalise(rgb)
+
+    def _encode(
+        self,
+        count: int,
+        read: Callable[[int, int], Tensor],
+        vv_blocks: int,
+        report: Reporter | None = None,
+    ) -> VisualTokens:
+        def encode(start: int, stop: int) -> VisualTokens:
+            with torch.inference_mode():
+                batch = read(start, stop).to(self._backbone.device, self._backbone.dtype)
+                return vision.encode(self._backbone.visual, batch, vv_blocks=vv_blocks)
+
+        on_batch = None if report is None else lambda done, total: report("encoding image", done, total)
+        parts = run_in_batches(encode, count, self._batch_size(), on_batch)
+        return VisualTokens(
+            torch.cat([part.patches.float() for part in parts]),
+            torch.cat([part.cls.float() for part in parts]),
+            parts[0].grid,
+        )
+
+    def _batch_size(self) -> int:
+        """Images at once: on CUDA by free memory, elsewhere a number beyond which nothing is gained."""
+        if self._backbone.device.type != "cuda":
+            return _CPU_BATCH
+        free, _ = torch.cuda.mem_get_info(self._backbone.device)
+        visual = self._backbone.visual
+        tokens = math.prod(visual.grid_size) + 1
+        width = int(visual.class_embedding.shape[0])
+        # Live at the same time in a block: both paths, queries, keys, values, and the MLP's four-fold width.
+        image_bytes = tokens * width * 16 * self._backbone.dtype.itemsize
+        return max(1, min(_MAX_BATCH, int(free * 0.5 / image_bytes)))
+
+    def _score(
+        self, fields: list[_Field], text: TextFeatures, settings: AnoCLIPSettings
+    ) -> tuple[FloatArray, Lattice]:
+        """Probabilities on the finest lattice, the mean over scales, smoothed where that is on."""
+        finest = fields[-1].lattice
+        grids = []
+        for one in fields:
+            with torch.inference_mode():
+                tiles = self._probability(one.patches, text, settings).cpu().numpy()
+            shape = one.lattice.rows.tile_cells, one.lattice.columns.tile_cells
+            grid = one.lattice.blend(tiles.reshape(-1, *shape))
+            grids.append(grid if one.lattice == finest else resample(grid, one.lattice, finest))
+        grid = np.mean(grids, axis=0, dtype=np.float32)
+        return (scoring.smooth(grid) if settings.scoring.smooth else grid), finest
+
+    def _probability(self, tokens: Tensor, text: TextFeatures, settings: AnoCLIPSettings) -> Tensor:
+        return scoring.abnormal_probability(scoring.cosines(tokens, text.sides), self._map_temperature(settings))
+
+    def _map_temperature(self, settings: AnoCLIPSettings) -> float:
+        return settings.scoring.temperature or self.temperature
+
+    def _class_probability(
+        self, source: _Source, fields: list[_Field], text: TextFeatures, settings: AnoCLIPSettings, report: Reporter
+    ) -> float:
+        """Abnormal probability of the class token: of the whole image, of its 22 views, or of the worst tile."""
+        if settings.scoring.image_score == "map_max":
+            return math.nan
+        with torch.inference_mode():
+            if settings.scoring.views == VIEW_COUNT:
+                tokens = self._view_tokens(source, settings, report)
+                return float(self._probability(tokens, text, settings).mean())
+            return float(self._probability(fields[0].cls, text, settings).max())
+
+    def _view_tokens(self, source: _Source, settings: AnoCLIPSettings, report: Reporter) -> Tensor:
+        """(22, C) class tokens of the views of the whole image."""
+        interpolation = settings.tiling.interpolation
+        key = (source.digest, "views", interpolation)
+        kept = self._tokens.get(key)
+        if kept is None:
+            cells = self.image_size // self.patch_size
+            whole = Lattice(Axis.fit(source.size[0], cells), Axis.fit(source.size[1], cells))
+            batch = torch.stack(list(views(self._tile(source, whole, (0, 0), interpolation))))
+            parts = run_in_batches(
+                lambda start, stop: vision.class_token(self._backbone.visual, batch[start:stop]),
+                len(batch),
+                self._batch_size(),
+                lambda done, total: report("encoding views", done, total),
+            )
+            kept = (torch.cat(parts).float(),)
+            self._tokens.put(key, kept)
+        return kept[0]
+
+    def _provenance(self, source: _Source, prompts: PromptSet, settings: AnoCLIPSettings) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "model": self.name,
+            "model_id": self.model_id,
+            "device": self.device,
+            "precision": self.precision,
+            "settings": settings.model_dump(mode="json"),
+            "prompts": prompts.to_yaml(),
+            "image": source.digest,
+            "scaling": asdict(source.scaling),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def _read_source(image: Any, contrast_limits: tuple[float, float] | None) -> _Source:
+    image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+    size = check_image(image)
+    scaling = intensity_scaling(image, contrast_limits)
+    return _Source(image, size, scaling, _digest(fingerprint(image), scaling.low, scaling.high))
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,228 @@
+"""Pixels of any kind to the model's input: checks, intensity scaling, RGB, resize, fingerprint.
+
+An image is read region by region, so that one far larger than memory for its float copy can be scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_anoclip.engine.errors import ImageError
+
+ROBUST_PERCENTILES = (0.1, 99.9)
+"""Intensities that become black and white where neither limits nor the type say."""
+
+_SAMPLED_PIXELS = 1 << 22
+_STRIP_PIXELS = 1 << 22
+
+
+@dataclass(frozen=True)
+class IntensityScaling:
+    """Which intensities are black and white, and where that comes from.
+
+    Attributes
+    ----------
+    low, high : float
+        Intensities mapped to 0 and 1, in the image's own unit.
+    source : {"given", "dtype", "percentiles", "constant"}
+        Contrast limits of the caller, the range of the type, robust percentiles of the data, or a constant image.
+    """
+
+    low: float
+    high: float
+    source: Literal["given", "dtype", "percentiles", "constant"]
+
+
+def check_image(image: Any) -> tuple[int, int]:
+    """Check that an array can be read as an image.
+
+    Parameters
+    ----------
+    image : array-like
+        Anything with ``shape``, ``dtype`` and slices.
+
+    Returns
+    -------
+    tuple of int
+        (H, W) in pixels.
+
+    Raises
+    ------
+    ImageError
+        If the shape, the size or the type is not one of an image.
+    """
+    shape = tuple(getattr(image, "shape", ()))
+    dtype = np.dtype(getattr(image, "dtype", object))
+    grey, colour = len(shape) == 2, len(shape) == 3 and shape[2] in (1, 3, 4)
+    if not (grey or colour):
+        raise ImageError(
+            f"An array of shape {shape} is not an image: give one of shape (H, W), (H, W, 3) or (H, W, 4)."
+        )
+    if 0 in shape:
+        raise ImageError(f"The image has no pixels (shape {shape}): give one of at least 1 × 1.")
+    if dtype.kind == "c":
+        raise ImageError(f"The image holds complex numbers ({dtype}): give its magnitude or its real part.")
+    if dtype.kind not in "buif":
+        raise ImageError(f"The image's type {dtype} holds no intensities: give integers, floats or bool.")
+    return int(shape[0]), int(shape[1])
+
+
+def intensity_scaling(image: Any, contrast_limits: tuple[float, float] | None = None) -> IntensityScaling:
+    """Decide which intensities are black and white.
+
+    Given limits win; bool and uint8 use their type's range, floats that stay within 0 to 1 that range; everything
+    else, 16-bit images foremost, uses the `ROBUST_PERCENTILES` of its finite pixels, because a 12-bit camera fills
+    a small part of its type.
+
+    Parameters
+    ----------
+    image : array-like
+        (H, W) or (H, W, 1|3|4).
+    contrast_limits : tuple of float, optional
+        (low, high) in the image's unit.
+
+    Returns
+    -------
+    IntensityScaling
+
+    Raises
+    ------
+    ImageError
+        If the limits are not two rising finite numbers, or no pixel is finite.
+    """
+    if contrast_limits is not None:
+        low, high = (float(x) for x in contrast_limits)
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ImageError(f"Contrast limits ({low:g}, {high:g}) are no range: give two finite rising numbers.")
+        return IntensityScaling(low, high, "given")
+    dtype = np.dtype(image.dtype)
+    if dtype.kind == "b":
+        return IntensityScaling(0.0, 1.0, "dtype")
+    if dtype == np.uint8:
+        return IntensityScaling(0.0, 255.0, "dtype")
+    sample = _finite_sample(image)
+    if sample.size == 0:
+        raise ImageError("The image holds no finite pixel, only NaN or infinity: there is nothing to score.")
+    minimum, maximum = float(sample.min()), float(sample.max())
+    if dtype.kind == "f" and minimum >= 0 and maximum <= 1:
+        return IntensityScaling(0.0, 1.0, "dtype")
+    low, high = (float(x) for x in np.percentile(sample, ROBUST_PERCENTILES))
+    if low == high:  # a few bright pixels on a constant ground lie outside the percentiles
+        low, high = minimum, maximum
+    if low == high:
+        return IntensityScaling(low, low + 1.0, "constant")
+    return IntensityScaling(low, high, "percentiles")
+
+
+def read_rgb(image: Any, rows: slice, columns: slice, scaling: IntensityScaling) -> Tensor:
+    """Read a region as RGB between 0 and 1.
+
+    Parameters
+    ----------
+    image : array-like
+        (H, W) or (H, W, 1|3|4); a fourth channel is dropped.
+    rows, columns : slice
+        The region, in pixels.
+    scaling : IntensityScaling
+        Black and white. Pixels that are not finite become black.
+
+    Returns
+    -------
+    Tensor
+        (3, h, w) float32.
+    """
+    region = np.asarray(image[rows, columns])
+    grey = region.ndim == 2 or region.shape[2] == 1
+    # 64-bit values would lose their differences in float32 before the offset is taken away.
+    wide = region.astype(np.float64 if region.dtype.itemsize > 2 else np.float32, copy=False)
+    wide = wide.reshape(*region.shape[:2], -1)[..., :3]
+    span = scaling.high - scaling.low
+    unit = np.clip((wide - scaling.low) / span, 0, 1).astype(np.float32)
+    unit = np.nan_to_num(unit, copy=False, nan=0.0)
+    planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(unit, -1, 0)))
+    return planes.expand(3, -1, -1) if grey else planes
+
+
+def read_resized(
+    image: Any,
+    rows: slice,
+    columns: slice,
+    scaling: IntensityScaling,
+    size: tuple[int, int],
+    interpolation: Literal["bilinear", "bicubic"],
+) -> Tensor:
+    """Read a region as RGB and resize it with antialiasing, a strip of rows at a time.
+
+    Parameters
+    ----------
+    image, rows, columns, scaling
+        As for `read_rgb`.
+    size : tuple of int
+        (height, width) of the result, in pixels.
+    interpolation : {"bilinear", "bicubic"}
+        Filter.
+
+    Returns
+    -------
+    Tensor
+        (3, height, width) float32 between 0 and 1.
+    """
+    height, width = size
+    # Resampling is separable: rows are narrowed strip by strip, and only the narrow image is held whole.
+    strips = [
+        _resize(read_rgb(image, strip, columns, scaling), (strip.stop - strip.start, width), interpolation)
+        for strip in _strips(rows, columns.stop - columns.start)
+    ]
+    return _resize(torch.cat(strips, dim=1), (height, width), interpolation).clamp_(0, 1)
+
+
+def fingerprint(image: Any) -> str:
+    """Hash an image's shape, type and pixels.
+
+    Parameters
+    ----------
+    image : array-like
+        (H, W) or (H, W, 1|3|4).
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    digest = hashlib.blake2b(f"{tuple(image.shape)} {image.dtype}".encode(), digest_size=16)
+    for strip in _strips(slice(0, image.shape[0]), int(np.prod(image.shape[1:]))):
+        digest.update(np.ascontiguousarray(image[strip]).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _resize(planes: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
+    if tuple(planes.shape[-2:]) == size:
+        return planes
+    resized = F.interpolate(planes[None], size=size, mode=interpolation, align_corners=False, antialias=True)
+    return resized[0]
+
+
+def _strips(rows: slice, width: int) -> Iterator[slice]:
+    """Cut rows into strips of at most `_STRIP_PIXELS` pixels."""
+    step = max(1, _STRIP_PIXELS // max(1, width))
+    for start in range(rows.start, rows.stop, step):
+        yield slice(start, min(start + step, rows.stop))
+
+
+def _finite_sample(image: Any) -> NDArray[np.float64]:
+    """Finite values of a regular subset of the pixels, alpha left out; all of them in images up to 4 megapixels."""
+    step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _SAMPLED_PIXELS))))
+    sample = np.asarray(image[::step, ::step])
+    if sample.ndim == 3:
+        sample = sample[..., :3]
+    values = sample.astype(np.float64).ravel()
+    return values[np.isfinite(values)]

@@ -1,0 +1,99 @@
+"""Every setting of a run, declared once: type, default, bounds, unit and one line of description.
+
+Widgets, tooltips, command-line options, preset files and provenance are derived from these models.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MeanOrder = Literal["embeddings", "unit"]
+Upsampling = Literal["half_pixel", "align_corners"]
+ImageScore = Literal["class_token", "map_max", "both"]
+TileMode = Literal["fit", "tiles", "both"]
+
+DEFAULT_VV_BLOCKS = 12
+"""How many of the last blocks the V-V path covers (all of them in ViT-B)."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ScoringSettings(_Settings):
+    """From tokens to the map and the image score (method: scores)."""
+
+    temperature: float | None = Field(
+        None, gt=0, le=100, description="Softmax temperature of the map; empty uses the model's own, the paper 1."
+    )
+    mean_order: MeanOrder = Field(
+        "embeddings",
+        description="Side feature: mean of raw embeddings (the paper's code) or of unit embeddings (WinCLIP's order).",
+    )
+    smooth: bool = Field(True, description="Average each patch with its eight neighbours.")
+    upsampling: Upsampling = Field(
+        "half_pixel",
+        description="Patch centres sit on their patches (half_pixel), or the paper's corner-aligned stretch.",
+    )
+    image_score: ImageScore = Field(
+        "map_max", description="Image score from the class token, from the map's hottest patch, or their mean."
+    )
+    views: Literal[1, 22] = Field(
+        1, description="Views averaged for the class token's score: the image alone, or the paper's 22."
+    )
+
+
+class AdaptationSettings(_Settings):
+    """Test-time adaptation of a light adapter to one image (method: TTA)."""
+
+    enabled: bool = Field(False, description="Adapt to this image before scoring (test-time adaptation).")
+    adapter: Literal["prompt", "linear"] = Field(
+        "prompt", description="Adapter through the bank of prompts, or a plain linear one (the paper's VisA script)."
+    )
+    steps: int = Field(5, ge=1, le=200, description="Training steps an image.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW learning rate.")
+    noise: float = Field(0.055, ge=0, le=10, description="Standard deviation of the noise on the projected tokens.")
+    mix: float = Field(0.5, ge=0, le=1, description="Share of the adapter's output; the rest is the token itself.")
+    entropy_weight: float = Field(1.0, ge=0, le=100, description="Weight of the clean tokens' entropy in the loss.")
+    contrast_weight: float = Field(
+        0.5, ge=0, le=100, description="Weight of calling noisy tokens abnormal and clean ones normal."
+    )
+    temperature: float | None = Field(
+        1.0, gt=0, le=100, description="Softmax temperature of the loss; empty uses the model's own, the paper 1."
+    )
+    start: Literal["random", "zero"] = Field(
+        "random", description="Adapter starts from seeded random weights, or from zero (AnoCLIP's own map)."
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the adapter's weights and of the noise.")
+
+
+class TilingSettings(_Settings):
+    """Which parts of the image the model looks at, and at which scale."""
+
+    mode: TileMode = Field(
+        "fit", description="Fit the whole image into the model's square, cut tiles at scale, or average both."
+    )
+    overlap: float = Field(0.25, ge=0, le=0.75, description="Least overlap of neighbouring tiles, as a share of a tile.")
+    scale: float = Field(1.0, gt=0, le=8, description="Pixels of the model for each pixel of the image, for tiles.")
+    interpolation: Literal["bilinear", "bicubic"] = Field(
+        "bilinear", description="Resampling of the image; the paper uses bilinear."
+    )
+
+
+class AnoCLIPSettings(_Settings):
+    """All settings of a run. The defaults are ours; `paper` gives the published set-up."""
+
+    scoring: ScoringSettings = ScoringSettings()
+    adaptation: AdaptationSettings = AdaptationSettings()
+    tiling: TilingSettings = TilingSettings()
+    vv_blocks: int = Field(DEFAULT_VV_BLOCKS, ge=1, le=100, description="How many of the last blocks the V-V path covers.")
+
+    @classmethod
+    def paper(cls) -> AnoCLIPSettings:
+        """The published protocol: square bilinear resize, temperature 1, 22 views, TTA, corner-aligned upsampling."""
+        return cls(
+            scoring=ScoringSettings(temperature=1.0, upsampling="align_corners", image_score="class_token", views=22),
+            adaptation=AdaptationSettings(enabled=True),
+        )
