@@ -181,8 +181,8 @@ def _backward(
     """Add the gradients of the mean loss to the adapter's weights; returns that loss."""
     total = 0.0
     for chunk, drawn in zip(clean.split(_CHUNK_TOKENS), noise.split(_CHUNK_TOKENS), strict=True):
-        adapted = adapter(torch.cat([chunk, chunk + drawn]))
-        loss = adaptation_loss(*adapted.chunk(2), sides, settings, temperature) / len(clean)
+        adapted, noisy = adapter(torch.cat([chunk, chunk + drawn])).chunk(2)
+        loss = adaptation_loss(adapted, noisy, sides, settings, temperature) / len(clean)
         loss.backward()
         total += float(loss.detach())
     return total

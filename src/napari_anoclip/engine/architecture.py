@@ -16,6 +16,7 @@ from torch import nn
 
 from napari_anoclip.engine.errors import ModelError
 
+_VOCABULARY = 49408
 _CUSTOM_ATTENTION = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
 
 
@@ -147,6 +148,7 @@ def _refusal(config: dict[str, Any]) -> str | None:
         (text.get("hf_model_name"), "its text tower is not CLIP's causal transformer"),
         (text.get("no_causal_mask") or text.get("embed_cls"), "its text tower is not causal"),
         (text.get("hf_tokenizer_name"), "its tokenizer is not CLIP's and is not part of open_clip"),
+        (text.get("vocab_size", _VOCABULARY) != _VOCABULARY, "its vocabulary is not that of CLIP's tokenizer"),
         (text.get("pool_type", "argmax") not in ("argmax", "eos"), "its text tower does not pool at the end of text"),
         (config.get("custom_text"), "its text tower is a custom one"),
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -19,10 +18,10 @@ from napari_anoclip.engine import architecture, checkpoint
 from napari_anoclip.engine.download import local_or_downloaded, pretrained_config
 from napari_anoclip.engine.errors import DeviceError, ModelError
 from napari_anoclip.engine.progress import Reporter
+from napari_anoclip.engine.text import Tokenizer
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["fp32", "bf16", "fp16"]
-Tokenizer = Callable[[list[str]], Tensor]
 
 BUILTIN = "builtin"
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -237,9 +236,7 @@ def _locate(
     entry = pretrained_config(registry_name, tag)
     if entry.get("quick_gelu"):  # these weights were trained with it, whatever the architecture's default
         config = {**config, "quick_gelu": True}
-    weights = local_or_downloaded(
-        entry, name, download=download, models_folder=models_folder, reporter=reporter
-    )
+    weights = local_or_downloaded(entry, name, download=download, models_folder=models_folder, reporter=reporter)
     return weights, {"model_cfg": config, "preprocess_cfg": entry}
 
 

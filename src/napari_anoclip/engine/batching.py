@@ -50,7 +50,7 @@ def run_in_batches(
         try:
             results.append(function(start, stop))
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if stop - start == 1:
                 raise DeviceMemoryError(
@@ -67,8 +67,19 @@ def run_in_batches(
     return results
 
 
-def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, in the words of any of the places where it can.
+
+    Parameters
+    ----------
+    error : BaseException
+        Any error.
+
+    Returns
+    -------
+    bool
+    """
     message = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        words in message for words in ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(
+        words in message for words in ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -105,7 +104,7 @@ class RangeStore:
                     "w", encoding="utf-8", dir=self._file.parent, suffix=".tmp", delete=False
                 ) as temporary:
                     json.dump({k: asdict(v) for k, v in self._ranges.items()}, temporary, indent=1)
-                os.replace(temporary.name, self._file)
+                Path(temporary.name).replace(self._file)
             except OSError as error:
                 _log.warning("Display ranges are kept in memory only: %s", error)
 

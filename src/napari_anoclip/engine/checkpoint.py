@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -45,7 +43,10 @@ def find_checkpoint(path: Path) -> tuple[Path, Path | None]:
         files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
         if len(files) != 1:
             found = ", ".join(file.name for file in files) or "none"
-            raise ModelError(f"The folder {path} should hold one checkpoint ({', '.join(SUFFIXES)}); found: {found}.")
+            raise ModelError(
+                f"The folder {path} should hold one checkpoint ({', '.join(SUFFIXES)}), but holds: {found}; give the "
+                "path of the file itself."
+            )
         path = files[0]
     if not path.is_file():
         raise ModelError(f"There is no model file {path}.")
@@ -88,9 +89,10 @@ def read_config(file: Path | None, weights: Path, architecture: str | None) -> d
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"The configuration {file.name} cannot be read: {error}.") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"The configuration {file.name} is not an open_clip model configuration.")
-    config = content if "model_cfg" in content else {"model_cfg": content, "preprocess_cfg": {}}
+    whole = content if isinstance(content, dict) and "model_cfg" in content else {"model_cfg": content}
+    config = {"model_cfg": whole["model_cfg"], "preprocess_cfg": whole.get("preprocess_cfg") or {}}
+    if not all(isinstance(part, dict) for part in config.values()):
+        raise ModelError(f"The configuration {file.name} is not one of open_clip: its parts should be tables.")
     check_config(config["model_cfg"], weights.stem)
     return config
 
@@ -112,8 +114,8 @@ def load_weights(model: nn.Module, file: Path) -> None:
     """
     state = _read_state(file)
     expected = model.state_dict()
-    if "logit_scale" in state and "logit_scale" in expected:  # stored as (1,) by some trainers
-        state["logit_scale"] = state["logit_scale"].reshape(expected["logit_scale"].shape)
+    if "logit_scale" in state and state["logit_scale"].numel() == 1:  # stored as (1,) by some trainers
+        state["logit_scale"] = state["logit_scale"].reshape(())
     missing = sorted(expected.keys() - state.keys())
     extra = sorted(state.keys() - expected.keys())
     differing = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
@@ -146,23 +148,33 @@ def checksum(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def _holds_code(file: Path, error: Exception) -> bool:
+    """Whether a file was refused for what it holds, and not because it is damaged."""
+    if "GLOBAL" in str(error) or "TorchScript" in str(error):
+        return True
+    with file.open("rb") as stream:  # a plain pickle of a protocol newer than torch's own names nothing
+        return isinstance(error, pickle.UnpicklingError) and stream.read(1) == pickle.PROTO
+
+
 def _read_state(file: Path) -> dict[str, Tensor]:
     damaged = f"The model file {file.name} is damaged or incomplete: get it again."
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if not zipfile.is_zipfile(file):
+    except PermissionError as error:
+        raise ModelError(f"The model file {file.name} may not be read: ask for the right to.") from error
+    except Exception as error:  # a damaged file can break its reader anywhere
+        if not _holds_code(file, error):
             raise ModelError(damaged) from error
         raise ModelError(
             f"The model file {file.name} holds more than weights, and that could run code: it was not opened. Use a "
             ".safetensors file, or one saved from a state_dict."
         ) from error
-    except (safetensors.SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise ModelError(damaged) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    ):
         raise ModelError(f"The model file {file.name} holds no plain table of weights (a state_dict).")
     return {key.removeprefix("module."): value for key, value in content.items()}

@@ -24,36 +24,27 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_anoclip import __version__
-from napari_anoclip.engine import scoring, vision
+from napari_anoclip.engine import scoring
 from napari_anoclip.engine.adaptation import AdaptedTokens, adapt_tokens
-from napari_anoclip.engine.backbone import BUILTIN, Backbone, Precision, Tokenizer
-from napari_anoclip.engine.batching import run_in_batches
+from napari_anoclip.engine.backbone import BUILTIN, Backbone, Precision
 from napari_anoclip.engine.calibration import DisplayRange, RangeStore, reference_pictures
 from napari_anoclip.engine.embedding_cache import EmbeddingCache
 from napari_anoclip.engine.errors import ImageError
-from napari_anoclip.engine.imaging import (
-    IntensityScaling,
-    check_image,
-    fingerprint,
-    intensity_scaling,
-    read_resized,
-)
+from napari_anoclip.engine.image_encoder import ImageEncoder, ImageSource, TokenField
+from napari_anoclip.engine.imaging import IntensityScaling
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.scoring import Explanation
 from napari_anoclip.engine.settings import DEFAULT_VV_BLOCKS, AnoCLIPSettings, MeanOrder, TilingSettings
-from napari_anoclip.engine.text import TextEncoder, TextFeatures
-from napari_anoclip.engine.tiling import Axis, Lattice, resample, upsample
-from napari_anoclip.engine.token_cache import TokenCache
-from napari_anoclip.engine.views import VIEW_COUNT, views
+from napari_anoclip.engine.text import TextEncoder, TextFeatures, Tokenizer
+from napari_anoclip.engine.tiling import Lattice, resample, upsample
+from napari_anoclip.engine.views import VIEW_COUNT
 from napari_anoclip.engine.vision import VisualTokens
 
 FloatArray = NDArray[np.float32]
 
 DEFAULT_TOKEN_CACHE_BYTES = 1 << 30
 _DEFAULTS = AnoCLIPSettings()
-_MAX_BATCH = 64
-_CPU_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -106,25 +97,6 @@ class Adaptation:
     losses: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Field:
-    """Tokens of all tiles of one lattice: patches (n, l, C), class tokens (n, C)."""
-
-    lattice: Lattice
-    patches: Tensor
-    cls: Tensor
-
-
-@dataclass(frozen=True)
-class _Source:
-    """One image with what identifies it and how its intensities are read."""
-
-    image: Any
-    size: tuple[int, int]
-    scaling: IntensityScaling
-    digest: str
-
-
 class AnoCLIP:
     """Zero-shot anomaly maps from a frozen CLIP.
 
@@ -149,7 +121,7 @@ class AnoCLIP:
     ) -> None:
         folder = cache_folder or Path(platformdirs.user_cache_dir("napari-anoclip", appauthor=False))
         self._backbone = backbone
-        self._tokens = TokenCache(token_cache_bytes)
+        self._images = ImageEncoder(backbone, token_cache_bytes)
         self._text = TextEncoder(
             backbone.model, backbone.tokenizer, backbone.model_id, EmbeddingCache(folder), backbone.device
         )
@@ -300,7 +272,7 @@ class AnoCLIP:
     @property
     def memory_bytes(self) -> int:
         """Bytes of the weights and of the tokens kept."""
-        return self._backbone.memory_bytes + self._tokens.bytes
+        return self._backbone.memory_bytes + self._images.cached_bytes
 
     def encode_image(self, batch: Tensor, *, vv_blocks: int = DEFAULT_VV_BLOCKS) -> VisualTokens:
         """Encode images that are prepared already.
@@ -330,7 +302,7 @@ class AnoCLIP:
                 f"A batch of shape {tuple(batch.shape)} cannot be encoded: give (N, 3, H, W) with H and W multiples "
                 f"of {patch}."
             )
-        return self._encode(len(batch), lambda start, stop: batch[start:stop], vv_blocks)
+        return self._images.encode(len(batch), lambda start, stop: batch[start:stop], vv_blocks)
 
     def encode_prompts(
         self,
@@ -412,7 +384,7 @@ class AnoCLIP:
         """
         started = time.perf_counter()
         report = Reporter(on_progress, cancel)
-        source = _read_source(image, contrast_limits)
+        source = ImageSource.of(image, contrast_limits)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
         fields, losses = self._adapted_fields(source, text, settings, report)
         grid, lattice = self._score(fields, text, settings)
@@ -462,7 +434,7 @@ class AnoCLIP:
             If the pixel is outside the image, or as for `detect`.
         """
         report = Reporter()
-        source = _read_source(image, contrast_limits)
+        source = ImageSource.of(image, contrast_limits)
         if not (0 <= at[0] < source.size[0] and 0 <= at[1] < source.size[1]):
             raise ImageError(f"Pixel {tuple(at)} is outside the image, which has {source.size[0]} × {source.size[1]}.")
         text = self._text.features(prompts, settings.scoring.mean_order, report)
@@ -577,7 +549,7 @@ class AnoCLIP:
         report = Reporter(on_progress, cancel)
         fitted = settings.model_copy(update={"tiling": TilingSettings(interpolation=settings.tiling.interpolation)})
         pictures = list(references) if references is not None else self._packaged_references
-        sources = [_read_source(picture, None) for picture in pictures]
+        sources = [ImageSource.of(picture) for picture in pictures]
         if not sources:
             raise ImageError("A display range needs at least one normal picture.")
         key = _digest(
@@ -609,10 +581,10 @@ class AnoCLIP:
         return list(reference_pictures())
 
     def _adapted_fields(
-        self, source: _Source, text: TextFeatures, settings: AnoCLIPSettings, report: Reporter
-    ) -> tuple[list[_Field], tuple[float, ...]]:
+        self, source: ImageSource, text: TextFeatures, settings: AnoCLIPSettings, report: Reporter
+    ) -> tuple[list[TokenField], tuple[float, ...]]:
         """Tokens of the image at each scale, coarse first, adapted where that is on."""
-        fields = self._fields(source, settings, report)
+        fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
         if not settings.adaptation.enabled:
             return fields, ()
         # One adapter for the whole image: tiles adapted apart would not agree where they overlap.
@@ -620,7 +592,7 @@ class AnoCLIP:
         adapted = self._adapt_one(tokens, text, settings, reporter=report)
         parts = adapted.tokens.split([one.patches.shape[0] * one.patches.shape[1] for one in fields])
         return [
-            _Field(one.lattice, part.reshape(one.patches.shape), one.cls)
+            TokenField(one.lattice, part.reshape(one.patches.shape), one.cls)
             for one, part in zip(fields, parts, strict=True)
         ], adapted.losses
 
@@ -630,87 +602,8 @@ class AnoCLIP:
         temperature = settings.adaptation.temperature or self.temperature
         return adapt_tokens(tokens, text, settings.adaptation, temperature, **options)
 
-    def _fields(self, source: _Source, settings: AnoCLIPSettings, report: Reporter) -> list[_Field]:
-        height, width = source.size
-        tiling, cells = settings.tiling, self.image_size // self.patch_size
-        lattices = []
-        if tiling.mode in ("fit", "both"):
-            lattices.append(Lattice(Axis.fit(height, cells), Axis.fit(width, cells)))
-        if tiling.mode in ("tiles", "both"):
-            rows, columns = (
-                Axis.tiled(length, cells, self.patch_size, tiling.scale, tiling.overlap) for length in source.size
-            )
-            lattices.append(Lattice(rows, columns))
-        return [self._field(source, lattice, settings, report) for lattice in lattices]
-
-    def _field(self, source: _Source, lattice: Lattice, settings: AnoCLIPSettings, report: Reporter) -> _Field:
-        interpolation = settings.tiling.interpolation
-        key = (source.digest, lattice, interpolation, settings.vv_blocks)
-        kept = self._tokens.get(key)
-        if kept is None:
-            tiles = lattice.tiles
-            tokens = self._encode(
-                len(tiles),
-                lambda start, stop: torch.stack(
-                    [self._tile(source, lattice, tile, interpolation) for tile in tiles[start:stop]]
-                ),
-                settings.vv_blocks,
-                report,
-            )
-            kept = (tokens.patches, tokens.cls)
-            self._tokens.put(key, kept)
-        return _Field(lattice, *kept)
-
-    def _tile(self, source: _Source, lattice: Lattice, tile: tuple[int, int], interpolation: Any) -> Tensor:
-        """Model input of one tile, (3, S, S) normalised; what lies beyond the image's end is mirrored."""
-        rows, beyond_rows = lattice.rows.pixels(tile[0])
-        columns, beyond_columns = lattice.columns.pixels(tile[1])
-        side = self.image_size
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        # Only the last tile reaches beyond the image, by less than a patch.
-        inner = (
-            max(1, round(side * height / (height + beyond_rows))),
-            max(1, round(side * width / (width + beyond_columns))),
-        )
-        rgb = read_resized(source.image, rows, columns, source.scaling, inner, interpolation)
-        if inner != (side, side):
-            rgb = nn.functional.pad(rgb[None], (0, side - inner[1], 0, side - inner[0]), mode="reflect")[0]
-        return self._backbone.normalise(rgb)
-
-    def _encode(
-        self,
-        count: int,
-        read: Callable[[int, int], Tensor],
-        vv_blocks: int,
-        report: Reporter | None = None,
-    ) -> VisualTokens:
-        def encode(start: int, stop: int) -> VisualTokens:
-            with torch.inference_mode():
-                batch = read(start, stop).to(self._backbone.device, self._backbone.dtype)
-                return vision.encode(self._backbone.visual, batch, vv_blocks=vv_blocks)
-
-        on_batch = None if report is None else lambda done, total: report("encoding image", done, total)
-        parts = run_in_batches(encode, count, self._batch_size(), on_batch)
-        return VisualTokens(
-            torch.cat([part.patches.float() for part in parts]),
-            torch.cat([part.cls.float() for part in parts]),
-            parts[0].grid,
-        )
-
-    def _batch_size(self) -> int:
-        """Images at once: on CUDA by free memory, elsewhere a number beyond which nothing is gained."""
-        if self._backbone.device.type != "cuda":
-            return _CPU_BATCH
-        free, _ = torch.cuda.mem_get_info(self._backbone.device)
-        visual = self._backbone.visual
-        tokens = math.prod(visual.grid_size) + 1
-        width = int(visual.class_embedding.shape[0])
-        # Live at the same time in a block: both paths, queries, keys, values, and the MLP's four-fold width.
-        image_bytes = tokens * width * 16 * self._backbone.dtype.itemsize
-        return max(1, min(_MAX_BATCH, int(free * 0.5 / image_bytes)))
-
     def _score(
-        self, fields: list[_Field], text: TextFeatures, settings: AnoCLIPSettings
+        self, fields: list[TokenField], text: TextFeatures, settings: AnoCLIPSettings
     ) -> tuple[FloatArray, Lattice]:
         """Probabilities on the finest lattice, the mean over scales, smoothed where that is on."""
         finest = fields[-1].lattice
@@ -731,37 +624,23 @@ class AnoCLIP:
         return settings.scoring.temperature or self.temperature
 
     def _class_probability(
-        self, source: _Source, fields: list[_Field], text: TextFeatures, settings: AnoCLIPSettings, report: Reporter
+        self,
+        source: ImageSource,
+        fields: list[TokenField],
+        text: TextFeatures,
+        settings: AnoCLIPSettings,
+        report: Reporter,
     ) -> float:
         """Abnormal probability of the class token: of the whole image, of its 22 views, or of the worst tile."""
         if settings.scoring.image_score == "map_max":
             return math.nan
         with torch.inference_mode():
             if settings.scoring.views == VIEW_COUNT:
-                tokens = self._view_tokens(source, settings, report)
+                tokens = self._images.view_tokens(source, settings.tiling.interpolation, report)
                 return float(self._probability(tokens, text, settings).mean())
             return float(self._probability(fields[0].cls, text, settings).max())
 
-    def _view_tokens(self, source: _Source, settings: AnoCLIPSettings, report: Reporter) -> Tensor:
-        """(22, C) class tokens of the views of the whole image."""
-        interpolation = settings.tiling.interpolation
-        key = (source.digest, "views", interpolation)
-        kept = self._tokens.get(key)
-        if kept is None:
-            cells = self.image_size // self.patch_size
-            whole = Lattice(Axis.fit(source.size[0], cells), Axis.fit(source.size[1], cells))
-            batch = torch.stack(list(views(self._tile(source, whole, (0, 0), interpolation))))
-            parts = run_in_batches(
-                lambda start, stop: vision.class_token(self._backbone.visual, batch[start:stop]),
-                len(batch),
-                self._batch_size(),
-                lambda done, total: report("encoding views", done, total),
-            )
-            kept = (torch.cat(parts).float(),)
-            self._tokens.put(key, kept)
-        return kept[0]
-
-    def _provenance(self, source: _Source, prompts: PromptSet, settings: AnoCLIPSettings) -> dict[str, Any]:
+    def _provenance(self, source: ImageSource, prompts: PromptSet, settings: AnoCLIPSettings) -> dict[str, Any]:
         return {
             "version": __version__,
             "model": self.name,
@@ -774,13 +653,6 @@ class AnoCLIP:
             "scaling": asdict(source.scaling),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-
-
-def _read_source(image: Any, contrast_limits: tuple[float, float] | None) -> _Source:
-    image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
-    size = check_image(image)
-    scaling = intensity_scaling(image, contrast_limits)
-    return _Source(image, size, scaling, _digest(fingerprint(image), scaling.low, scaling.high))
 
 
 def _digest(*parts: Any) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import open_clip
 import platformdirs
-from tqdm import tqdm
 
 from napari_anoclip.engine.errors import Cancelled, DownloadError, ModelError
 from napari_anoclip.engine.progress import Reporter
 
 _WEIGHTS_NAME = "open_clip_model.safetensors"
+_CHUNK_BYTES = 1 << 20
 
 
 def default_models_folder() -> Path:
@@ -59,6 +61,8 @@ def local_or_downloaded(
 ) -> Path:
     """Path of pretrained weights, fetched only when that is asked for.
 
+    Weights that open_clip itself has fetched before, into the hub client's own cache, are used where they are.
+
     Parameters
     ----------
     entry : dict
@@ -70,7 +74,7 @@ def local_or_downloaded(
     models_folder : Path, optional
         Where models are kept; `default_models_folder` otherwise.
     reporter : Reporter
-        Progress in bytes, and cancel. What a cancelled download has fetched is kept and continued next time.
+        Progress in bytes, and cancel. A download that is cancelled or fails leaves nothing behind.
 
     Returns
     -------
@@ -83,53 +87,47 @@ def local_or_downloaded(
     Cancelled
         If the flag is set.
     """
-    folder = models_folder or default_models_folder()
     repository, filename = os.path.split(entry["hf_hub"])
     filename = filename or _WEIGHTS_NAME
-    known = huggingface_hub.try_to_load_from_cache(repository, filename, cache_dir=folder)
-    if isinstance(known, str):
-        return Path(known)
+    target: Path = Path(models_folder or default_models_folder()) / repository.replace("/", "--") / filename
+    if target.is_file():
+        return target
+    shared = huggingface_hub.try_to_load_from_cache(repository, filename)
+    if isinstance(shared, str):
+        return Path(shared)
     if not download:
         raise DownloadError(
             f"The model {name} is not on this machine. Ask for its download, or give the path of a file that you have."
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Path(
-            huggingface_hub.hf_hub_download(
-                repository, filename, cache_dir=folder, tqdm_class=_progress_bar(reporter)
-            )
-        )
+        _fetch(f"{repository}/{filename}", target, reporter)
     except Cancelled:
         raise
     except Exception as error:  # the hub's client raises its own, its transport's and the system's errors
         raise DownloadError(
             f"The model {name} could not be downloaded ({type(error).__name__}). Check the network and the space in "
-            f"{folder}, or give the path of a file that you have."
+            f"{target.parent}, or give the path of a file that you have."
         ) from error
+    return target
 
 
-def _progress_bar(reporter: Reporter) -> type[tqdm[Any]]:
-    """A progress bar that draws nothing and tells the reporter, which raises when the caller cancels."""
-
-    class ReportingBar(tqdm):  # type: ignore[type-arg]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.pop("name", None)
-            kwargs["file"] = _Silent()
-            kwargs["disable"] = False
-            super().__init__(*args, **kwargs)
-
-        def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
-            reporter("downloading model", int(self.n), int(self.total or 0))
-            return shown
-
-    return ReportingBar
-
-
-class _Silent:
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        return
+def _fetch(source: str, target: Path, reporter: Reporter) -> None:
+    """Stream a file of the hub to a temporary file beside its target, check it, and rename it."""
+    reporter("downloading model", 0, 0)
+    # A stream of our own, because the client's download function cannot be stopped in every version and transport.
+    hub = huggingface_hub.HfFileSystem()
+    about = hub.info(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")  # no other process has this one
+    digest = hashlib.sha256()
+    try:
+        with partial.open("xb") as local, hub.open(source, "rb", block_size=0) as remote:
+            while chunk := remote.read(_CHUNK_BYTES):
+                local.write(chunk)
+                digest.update(chunk)
+                reporter("downloading model", local.tell(), about["size"])
+        if partial.stat().st_size != about["size"] or (about["lfs"] and about["lfs"].sha256 != digest.hexdigest()):
+            raise OSError("the file that arrived is not the one that was sent")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ An image is read region by region, so that one far larger than memory for its fl
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from napari_anoclip.engine.errors import ImageError
 ROBUST_PERCENTILES = (0.1, 99.9)
 """Intensities that become black and white where neither limits nor the type say."""
 
+_FULL_RANGES = {np.dtype(bool): 1.0, np.dtype(np.uint8): 255.0}
 _SAMPLED_PIXELS = 1 << 22
 _STRIP_PIXELS = 1 << 22
 
@@ -61,7 +63,6 @@ def check_image(image: Any) -> tuple[int, int]:
         If the shape, the size or the type is not one of an image.
     """
     shape = tuple(getattr(image, "shape", ()))
-    dtype = np.dtype(getattr(image, "dtype", object))
     grey, colour = len(shape) == 2, len(shape) == 3 and shape[2] in (1, 3, 4)
     if not (grey or colour):
         raise ImageError(
@@ -69,6 +70,10 @@ def check_image(image: Any) -> tuple[int, int]:
         )
     if 0 in shape:
         raise ImageError(f"The image has no pixels (shape {shape}): give one of at least 1 × 1.")
+    try:
+        dtype = np.dtype(image.dtype)
+    except TypeError as error:
+        raise ImageError(f"The image's type {image.dtype} is not one of numpy's: give a numpy array.") from error
     if dtype.kind == "c":
         raise ImageError(f"The image holds complex numbers ({dtype}): give its magnitude or its real part.")
     if dtype.kind not in "buif":
@@ -99,28 +104,14 @@ def intensity_scaling(image: Any, contrast_limits: tuple[float, float] | None = 
     ImageError
         If the limits are not two rising finite numbers, or no pixel is finite.
     """
-    if contrast_limits is not None:
-        low, high = (float(x) for x in contrast_limits)
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise ImageError(f"Contrast limits ({low:g}, {high:g}) are no range: give two finite rising numbers.")
-        return IntensityScaling(low, high, "given")
+    given = None if contrast_limits is None else _given_scaling(*contrast_limits)
     dtype = np.dtype(image.dtype)
-    if dtype.kind == "b":
-        return IntensityScaling(0.0, 1.0, "dtype")
-    if dtype == np.uint8:
-        return IntensityScaling(0.0, 255.0, "dtype")
+    if dtype in _FULL_RANGES:
+        return given or IntensityScaling(0.0, _FULL_RANGES[dtype], "dtype")
     sample = _finite_sample(image)
     if sample.size == 0:
         raise ImageError("The image holds no finite pixel, only NaN or infinity: there is nothing to score.")
-    minimum, maximum = float(sample.min()), float(sample.max())
-    if dtype.kind == "f" and minimum >= 0 and maximum <= 1:
-        return IntensityScaling(0.0, 1.0, "dtype")
-    low, high = (float(x) for x in np.percentile(sample, ROBUST_PERCENTILES))
-    if low == high:  # a few bright pixels on a constant ground lie outside the percentiles
-        low, high = minimum, maximum
-    if low == high:
-        return IntensityScaling(low, low + 1.0, "constant")
-    return IntensityScaling(low, high, "percentiles")
+    return given or _measured_scaling(sample, dtype)
 
 
 def read_rgb(image: Any, rows: slice, columns: slice, scaling: IntensityScaling) -> Tensor:
@@ -133,7 +124,7 @@ def read_rgb(image: Any, rows: slice, columns: slice, scaling: IntensityScaling)
     rows, columns : slice
         The region, in pixels.
     scaling : IntensityScaling
-        Black and white. Pixels that are not finite become black.
+        Black and white, beyond which intensities are clipped, infinite ones too. NaN becomes black.
 
     Returns
     -------
@@ -142,13 +133,12 @@ def read_rgb(image: Any, rows: slice, columns: slice, scaling: IntensityScaling)
     """
     region = np.asarray(image[rows, columns])
     grey = region.ndim == 2 or region.shape[2] == 1
-    # 64-bit values would lose their differences in float32 before the offset is taken away.
-    wide = region.astype(np.float64 if region.dtype.itemsize > 2 else np.float32, copy=False)
-    wide = wide.reshape(*region.shape[:2], -1)[..., :3]
-    span = scaling.high - scaling.low
-    unit = np.clip((wide - scaling.low) / span, 0, 1).astype(np.float32)
-    unit = np.nan_to_num(unit, copy=False, nan=0.0)
-    planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(unit, -1, 0)))
+    # Wide types would lose small differences in float32 before the offset is taken away.
+    unit: NDArray[Any] = np.atleast_3d(region)[..., :3].astype(np.float64 if region.dtype.itemsize > 2 else np.float32)
+    unit -= scaling.low
+    unit /= scaling.high - scaling.low
+    np.clip(unit, 0, 1, out=unit)
+    planes = torch.from_numpy(np.moveaxis(unit, -1, 0).astype(np.float32, order="C")).nan_to_num_(nan=0.0)
     return planes.expand(3, -1, -1) if grey else planes
 
 
@@ -204,6 +194,25 @@ def fingerprint(image: Any) -> str:
     return digest.hexdigest()
 
 
+def _given_scaling(low: float, high: float) -> IntensityScaling:
+    low, high = float(low), float(high)
+    if not (low < high and math.isfinite(high - low)):
+        raise ImageError(f"Contrast limits ({low:g}, {high:g}) are no range: give two finite rising numbers.")
+    return IntensityScaling(low, high, "given")
+
+
+def _measured_scaling(sample: NDArray[np.float64], dtype: np.dtype[Any]) -> IntensityScaling:
+    minimum, maximum = float(sample.min()), float(sample.max())
+    if dtype.kind == "f" and minimum >= 0 and maximum <= 1:
+        return IntensityScaling(0.0, 1.0, "dtype")
+    low, high = (float(x) for x in np.percentile(sample, ROBUST_PERCENTILES))
+    if low == high:  # a few bright pixels on a constant ground lie outside the percentiles
+        low, high = minimum, maximum
+    if low == high:
+        return IntensityScaling(low, low + max(1.0, 1e-6 * abs(low)), "constant")
+    return IntensityScaling(low, high, "percentiles")
+
+
 def _resize(planes: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
     if tuple(planes.shape[-2:]) == size:
         return planes
@@ -220,7 +229,7 @@ def _strips(rows: slice, width: int) -> Iterator[slice]:
 
 def _finite_sample(image: Any) -> NDArray[np.float64]:
     """Finite values of a regular subset of the pixels, alpha left out; all of them in images up to 4 megapixels."""
-    step = max(1, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _SAMPLED_PIXELS))))
+    step = max(1, math.ceil(math.sqrt(image.shape[0] * image.shape[1] / _SAMPLED_PIXELS)))
     sample = np.asarray(image[::step, ::step])
     if sample.ndim == 3:
         sample = sample[..., :3]

@@ -103,7 +103,9 @@ class PromptFile:
         try:
             root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+            # What never ends is reported where it began; anything else where the parser stumbled.
+            endless = "end of stream" in (error.problem or "")
+            mark = error.context_mark if endless and error.context_mark else error.problem_mark
             raise _error(
                 self._source, f"this is not YAML ({error.problem})", mark.line + 1 if mark else None
             ) from error

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 MeanOrder = Literal["embeddings", "unit"]
 Upsampling = Literal["half_pixel", "align_corners"]
 ImageScore = Literal["class_token", "map_max", "both"]
+Interpolation = Literal["bilinear", "bicubic"]
 TileMode = Literal["fit", "tiles", "both"]
 
 DEFAULT_VV_BLOCKS = 12
@@ -75,11 +76,9 @@ class TilingSettings(_Settings):
     mode: TileMode = Field(
         "fit", description="Fit the whole image into the model's square, cut tiles at scale, or average both."
     )
-    overlap: float = Field(0.25, ge=0, le=0.75, description="Least overlap of neighbouring tiles, as a share of a tile.")
+    overlap: float = Field(0.25, ge=0, le=0.75, description="Least overlap of tiles, as a share of a tile.")
     scale: float = Field(1.0, gt=0, le=8, description="Pixels of the model for each pixel of the image, for tiles.")
-    interpolation: Literal["bilinear", "bicubic"] = Field(
-        "bilinear", description="Resampling of the image; the paper uses bilinear."
-    )
+    interpolation: Interpolation = Field("bilinear", description="Resampling of the image; the paper uses bilinear.")
 
 
 class AnoCLIPSettings(_Settings):
@@ -88,7 +87,7 @@ class AnoCLIPSettings(_Settings):
     scoring: ScoringSettings = ScoringSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
     tiling: TilingSettings = TilingSettings()
-    vv_blocks: int = Field(DEFAULT_VV_BLOCKS, ge=1, le=100, description="How many of the last blocks the V-V path covers.")
+    vv_blocks: int = Field(DEFAULT_VV_BLOCKS, ge=1, le=100, description="Last blocks that the V-V path covers.")
 
     @classmethod
     def paper(cls) -> AnoCLIPSettings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class Axis:
         tile. An axis that is shorter than a tile is stretched to one.
         """
         pitch = patch / scale
-        cells = math.ceil(length / pitch)
+        cells = math.ceil(round(length / pitch, 6))  # a rounding error in the pitch is no cell of its own
         if cells <= tile_cells:
             return cls.fit(length, tile_cells)
         step = max(1, math.floor(tile_cells * (1 - overlap)))
@@ -197,7 +197,7 @@ def _interpolate(grid: FloatArray, axis_of_lattice: Axis, method: str, axis: int
     return _sample(grid, positions, axis)
 
 
-def _sample(grid: FloatArray, positions: NDArray[np.float64], axis: int) -> FloatArray:
+def _sample(grid: FloatArray, positions: NDArray[np.floating[Any]], axis: int) -> FloatArray:
     """Linear interpolation along one axis at positions in cells; beyond the outermost centres the value stays."""
     positions = np.clip(positions, 0, grid.shape[axis] - 1)
     lower = positions.astype(int)
@@ -206,7 +206,11 @@ def _sample(grid: FloatArray, positions: NDArray[np.float64], axis: int) -> Floa
     if axis == 0:
         share = share[:, None]
     below, above = np.take(grid, lower, axis), np.take(grid, upper, axis)
-    return below + share * (above - below)
+    # In place, because this can be a map of many megapixels: below + share * (above - below).
+    above -= below
+    above *= share
+    below += above
+    return below
 
 
 def _ramp(cells: int) -> NDArray[np.float64]:
