@@ -226,9 +226,7 @@ def both_probabilities(tokens: torch.Tensor) -> torch.Tensor:
 def drawn_again() -> Arrays:
     """Initial weights and noise from the recorded seeds (2000 and 3000 for the first image)."""
     shape = recorded()["tta/init_weight"].shape
-    weight, bias = adaptation._initial(
-        shape[1], torch.empty(shape), "random", torch.Generator().manual_seed(2000)
-    )
+    weight, bias = adaptation._initial(shape[1], torch.empty(shape), "random", torch.Generator().manual_seed(2000))
     generator = torch.Generator().manual_seed(3000)
     noise = [
         adaptation._noise(torch.empty(1, GRID, GRID, shape[1]), PAPER.adaptation.noise, generator) for _ in range(5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -15,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from napari_anoclip.engine import architecture, checkpoint
+from napari_anoclip.engine.batching import is_out_of_memory
 from napari_anoclip.engine.download import local_or_downloaded, pretrained_config
-from napari_anoclip.engine.errors import DeviceError, ModelError
+from napari_anoclip.engine.errors import DeviceError, DeviceMemoryError, ModelError
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.text import Tokenizer
 
@@ -68,7 +70,15 @@ class Backbone:
         models_folder: Path | None = None,
         reporter: Reporter | None = None,
     ) -> Backbone:
-        """Load a model by name; see `napari_anoclip.engine.AnoCLIP.load` for what a name can be."""
+        """Load a model by name; see `napari_anoclip.engine.AnoCLIP.load` for what a name can be.
+
+        Raises
+        ------
+        ModelError, DownloadError, DeviceError, Cancelled
+            As there.
+        DeviceMemoryError
+            If the weights do not fit into the device's memory.
+        """
         report = reporter or Reporter()
         place = choose_device(device)
         check_precision(precision, place)
@@ -76,14 +86,9 @@ class Backbone:
         weights, config = _locate(name, architecture_name, download, models_folder, report)
         model, tokenizer = architecture.build(config["model_cfg"])
         checkpoint.load_weights(model, weights)
-        preprocess = config.get("preprocess_cfg") or {}
-        backbone = cls.wrap(
-            model.to(place, _DTYPES[precision]),
-            tokenizer,
-            name=name,
-            mean=_triple(preprocess.get("mean"), open_clip.OPENAI_DATASET_MEAN),
-            std=_triple(preprocess.get("std"), open_clip.OPENAI_DATASET_STD),
-        )
+        _move(model, place, _DTYPES[precision])
+        preprocess = config["preprocess_cfg"]
+        backbone = cls.wrap(model, tokenizer, name=name, mean=preprocess.get("mean"), std=preprocess.get("std"))
         report("loading model", 1, 1)
         return backbone
 
@@ -94,31 +99,46 @@ class Backbone:
         tokenizer: Tokenizer,
         *,
         name: str,
-        mean: tuple[float, float, float] = open_clip.OPENAI_DATASET_MEAN,
-        std: tuple[float, float, float] = open_clip.OPENAI_DATASET_STD,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
     ) -> Backbone:
         """Take a model that is in memory, on whatever device and in whatever precision it is.
+
+        Parameters
+        ----------
+        model : Module
+            open_clip's CLIP with a plain VisionTransformer. It is put into evaluation mode and frozen.
+        tokenizer : callable
+            Texts to token ids.
+        name : str
+            How to call it in provenance.
+        mean, std : sequence of float, optional
+            Of the RGB channels, for normalisation; otherwise what open_clip has noted on the model, else CLIP's own.
 
         Raises
         ------
         ModelError
-            If the method does not work on it.
+            If the method does not work on it, its weights are of several types or of none that is known, or the
+            normalisation is not three numbers a part.
         """
         architecture.check_model(model)
         model.eval().requires_grad_(False)
-        parameter = next(model.parameters())
-        precision = next((key for key, dtype in _DTYPES.items() if dtype == parameter.dtype), None)
+        types = {value.dtype for key, value in model.named_parameters() if key != "logit_scale"}
+        precision = next((key for key, dtype in _DTYPES.items() if types == {dtype}), None)
         if precision is None:
-            raise ModelError(f"The model's weights are {parameter.dtype}: convert it to float32, bfloat16 or float16.")
+            found = ", ".join(sorted(map(str, types)))
+            raise ModelError(f"The model's weights are {found}: convert all to float32, bfloat16 or float16.")
+        mean = getattr(model.visual, "image_mean", None) if mean is None else mean
+        std = getattr(model.visual, "image_std", None) if std is None else std
         return cls(
             model=model,
             tokenizer=tokenizer,
             name=name,
             model_id=f"{checkpoint.checksum(model)}-{precision}",
-            device=parameter.device,
+            device=next(model.parameters()).device,
             precision=cast("Precision", precision),
-            mean=mean,
-            std=std,
+            mean=_triple(open_clip.OPENAI_DATASET_MEAN if mean is None else mean),
+            std=_triple(open_clip.OPENAI_DATASET_STD if std is None else std, above=0.0),
         )
 
     @property
@@ -188,7 +208,7 @@ def choose_device(device: str) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise DeviceError(f"'{device}' is no device: use auto, cpu, cuda or mps.") from error
-    available = {
+    available: dict[str, Callable[[], bool]] = {
         "cpu": lambda: True,
         "cuda": lambda: torch.cuda.is_available() and (chosen.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available,
@@ -229,7 +249,7 @@ def _locate(
     match = re.fullmatch(r"([^:/\\]+):([^:/\\]+)", name)
     if match is None:
         architecture.registry_config(name)  # an unknown or unsuitable name gets its own sentence first
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name))
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none, so give the path of a file"
         raise ModelError(f"'{name}' needs the name of its weights, as in '{name}:TAG'; open_clip knows: {tags}.")
     registry_name, tag = match.groups()
     config = architecture.registry_config(registry_name)
@@ -240,8 +260,26 @@ def _locate(
     return weights, {"model_cfg": config, "preprocess_cfg": entry}
 
 
-def _triple(values: Any, default: tuple[float, float, float]) -> tuple[float, float, float]:
-    if values is None:
-        return default
-    red, green, blue = (float(value) for value in values)
+def _move(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Put a model on a device in a precision; the temperature stays in float32, as all scores do."""
+    logit_scale = model.logit_scale.detach().float()  # type: ignore[operator]
+    try:
+        model.to(device, dtype)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceMemoryError(
+            f"The model does not fit into the memory of '{device}': close other programs, or choose a smaller model "
+            "or the CPU."
+        ) from error
+    model.logit_scale = nn.Parameter(logit_scale.to(device))
+
+
+def _triple(values: Any, above: float = -math.inf) -> tuple[float, float, float]:
+    try:
+        red, green, blue = (float(value) for value in values)
+    except (TypeError, ValueError):
+        red = green = blue = math.nan
+    if not all(above < value < math.inf for value in (red, green, blue)):
+        raise ModelError(f"The model's configuration normalises by {values!r}: give a mean and a std of three numbers.")
     return red, green, blue

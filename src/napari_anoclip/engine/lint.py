@@ -93,6 +93,7 @@ def _duplicate_entries(ps: PromptSet) -> Iterator[Remark]:
 
 
 def _unknown_words(ps: PromptSet, tokenizer: Tokenizer, known: Collection[int]) -> Iterator[Remark]:
+    seen = frozenset(known)
     first: dict[str, tuple[str, str]] = {}
     for where, text in [("object", ps.object), *((where, text) for _, where, text in _entries(ps))]:
         words = text
@@ -101,7 +102,7 @@ def _unknown_words(ps: PromptSet, tokenizer: Tokenizer, known: Collection[int]) 
         for word in words.split():
             first.setdefault(word, (where, text))
     for (word, (where, text)), ids in zip(first.items(), _content_ids(tokenizer, list(first)), strict=True):
-        if not set(ids) <= set(known):
+        if not seen.issuperset(ids):
             sentence = f"The model's training never saw the word {word!r}, which is noise to it; try another word."
             yield Remark(where, text, sentence, "unknown_word")
 

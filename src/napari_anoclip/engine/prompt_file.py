@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +77,13 @@ class PromptFile:
         self.values: dict[str, Any] = {}
         if len(text) > MAX_BYTES:
             raise self.error(f"it is larger than {MAX_BYTES // 1000} kB, too much for a prompt file")
-        for key, node in self._pairs(self._root(text)):
+        for key_node, node in self._pairs(self._root(text)):
+            key = self._text(key_node)
             if key not in fields.all:
-                raise self.error(f"the key {key!r} is not known; known are {', '.join(fields.all)}", node)
+                raise self.error(f"the key {key!r} is not known; known are {', '.join(fields.all)}", key_node)
             if key in self._lines:
-                raise self.error(f"the key {key!r} comes a second time", node)
-            self._lines[key] = _line(node)
+                raise self.error(f"the key {key!r} comes a second time", key_node)
+            self._lines[key] = _line(key_node)
             if key == "format":
                 self._check_format(node)
             elif key in fields.texts:
@@ -118,12 +119,12 @@ class PromptFile:
             raise self.error("it is empty")
         return root
 
-    def _pairs(self, node: yaml.Node) -> Iterator[tuple[str, yaml.Node]]:
+    def _pairs(self, node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
         if not isinstance(node, yaml.MappingNode):
             raise self.error("keys with values, such as 'object: bottle', were expected", node)
         self._refuse_tag(node, "tag:yaml.org,2002:map")
-        for key, value in node.value:
-            yield self._text(key), value
+        pairs: list[tuple[yaml.Node, yaml.Node]] = node.value
+        return pairs
 
     def _items(self, key: str, node: yaml.Node) -> list[yaml.Node]:
         if not isinstance(node, yaml.SequenceNode):
@@ -144,14 +145,15 @@ class PromptFile:
     def _entry(self, key: str, node: yaml.Node) -> dict[str, Any]:
         entry: dict[str, Any] = {"on": True}
         if isinstance(node, yaml.MappingNode):
-            for part, value in self._pairs(node):
+            for part_node, value in self._pairs(node):
+                part = self._text(part_node)
                 if part == "text":
                     entry["text"] = self._text(value)
                 elif part == "on":
                     entry["on"] = self._switch(value)
                 else:
                     raise self.error(
-                        f"an entry has 'text' and 'on', not {part!r}; put texts with {{}} in quotes", value
+                        f"an entry has 'text' and 'on', not {part!r}; put texts with {{}} in quotes", part_node
                     )
         else:
             entry["text"] = self._text(node)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,13 +183,13 @@ def resample(grid: FloatArray, source: Lattice, target: Lattice) -> FloatArray:
         (Gh, Gw) float32 on the target lattice.
     """
     for axis, (old, new) in enumerate(((source.rows, target.rows), (source.columns, target.columns))):
-        centres = (np.arange(new.cells) + 0.5) * new.pitch
+        centres = (np.arange(new.cells, dtype=np.float64) + 0.5) * new.pitch
         grid = _sample(grid, centres / old.pitch - 0.5, axis)
     return grid
 
 
 def _interpolate(grid: FloatArray, axis_of_lattice: Axis, method: str, axis: int) -> FloatArray:
-    pixels = np.arange(axis_of_lattice.length)
+    pixels = np.arange(axis_of_lattice.length, dtype=np.float64)
     if method == "align_corners":
         positions = pixels * (axis_of_lattice.cells - 1) / max(1, axis_of_lattice.length - 1)
     else:
@@ -197,7 +197,7 @@ def _interpolate(grid: FloatArray, axis_of_lattice: Axis, method: str, axis: int
     return _sample(grid, positions, axis)
 
 
-def _sample(grid: FloatArray, positions: NDArray[np.floating[Any]], axis: int) -> FloatArray:
+def _sample(grid: FloatArray, positions: NDArray[np.float64], axis: int) -> FloatArray:
     """Linear interpolation along one axis at positions in cells; beyond the outermost centres the value stays."""
     positions = np.clip(positions, 0, grid.shape[axis] - 1)
     lower = positions.astype(int)

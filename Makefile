@@ -1,0 +1,48 @@
+# Everything runs in .venv, which `make` itself creates on first use (scripts/setup.sh).
+
+PYTHON := .venv/bin/python
+
+# Without a display, Linux gets a virtual one, and the demo leaves a picture of its window.
+ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
+SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
+DEMO_ARGS := --screenshot demo.png
+endif
+
+.PHONY: help demo test lint bench train-builtin evaluate-builtin clean setup
+
+help:
+	@echo "make demo              open napari on a defect image and show its heatmap"
+	@echo "make test              lint, types and the whole test suite"
+	@echo "make lint              lint and types only"
+	@echo "make bench             print the engine's speed ratios"
+	@echo "make train-builtin     rebuild the built-in model (up to 8 hours, can be interrupted and resumed)"
+	@echo "make evaluate-builtin  print how good the built-in model is, on freshly drawn images"
+	@echo "make clean             remove the virtual environment and everything generated"
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	$(SCREEN) $(PYTHON) -m napari_anoclip.demo $(DEMO_ARGS)
+
+test: lint
+	$(SCREEN) $(PYTHON) -m pytest
+
+lint: setup
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m codespell_lib
+
+bench: setup
+	$(PYTHON) -m benchmarks.engine
+
+train-builtin: setup
+	$(PYTHON) -m training.train
+
+evaluate-builtin: setup
+	$(PYTHON) -m training.evaluate
+
+clean:
+	rm -rf .venv build dist demo.png .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
