@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from itertools import chain
+
 import pytest
 import torch
 
@@ -35,14 +38,14 @@ def items_up_to(limit, error):
 def test_every_item_is_done_once_in_order(count, batch_size):
     function, asked = items_up_to(batch_size, AssertionError())
     parts = run_in_batches(function, count, batch_size)
-    assert sum(parts, []) == list(range(count))
+    assert list(chain(*parts)) == list(range(count))
     assert len(asked) == -(-count // batch_size)
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: f"{type(error).__name__} {error}"[:40])
 def test_out_of_memory_halves_the_batch_and_goes_on(error):
     function, asked = items_up_to(3, error)
-    assert sum(run_in_batches(function, 20, 16), []) == list(range(20))
+    assert list(chain(*run_in_batches(function, 20, 16))) == list(range(20))
     assert asked[:4] == [(0, 16), (0, 8), (0, 4), (0, 2)]
     assert all(stop - start <= 2 for start, stop in asked[3:]), "a batch that was too large is not tried again"
 
@@ -97,8 +100,6 @@ def test_progress_counts_items_and_can_stop_between_batches():
 
 def test_a_failed_batch_has_let_go_of_its_tensors_before_the_next():
     """Otherwise the smaller batch would meet the memory that the larger one still holds."""
-    import weakref
-
     held = []
 
     def function(start, stop):

@@ -78,9 +78,7 @@ def test_range_is_kept_by_model_prompts_and_scoring(ano: AnoCLIP, good_images: l
     )
     others = [
         ano.display_range(PROMPTS.with_object("leather"), references=good_images),
-        ano.display_range(
-            PROMPTS, AnoCLIPSettings(scoring=ScoringSettings(temperature=0.5)), references=good_images
-        ),
+        ano.display_range(PROMPTS, AnoCLIPSettings(scoring=ScoringSettings(temperature=0.5)), references=good_images),
         ano.display_range(
             PROMPTS, AnoCLIPSettings(adaptation=AdaptationSettings(enabled=True)), references=good_images
         ),

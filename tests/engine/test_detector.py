@@ -48,7 +48,7 @@ def tower_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return original(visual, images, **options)
 
     monkeypatch.setattr(vision, "two_paths", counted)
-    yield runs
+    return runs
 
 
 @pytest.mark.parametrize("mode", ["fit", "tiles", "both"])
@@ -90,9 +90,7 @@ def test_changes_that_leave_the_image_alone_do_not_run_the_image_tower(
     assert sum(tower_runs) == first
 
 
-def test_changed_pixels_or_limits_are_looked_at_again(
-    ano: AnoCLIP, picture: np.ndarray, tower_runs: list[int]
-) -> None:
+def test_changed_pixels_or_limits_are_looked_at_again(ano: AnoCLIP, picture: np.ndarray, tower_runs: list[int]) -> None:
     ano.detect(picture, PROMPTS)
     picture[3, 4] = 255 - picture[3, 4]
     ano.detect(picture, PROMPTS)
@@ -149,9 +147,7 @@ def test_adaptation_in_chunks_equals_adaptation_at_once(ano: AnoCLIP, monkeypatc
 
 
 @pytest.mark.parametrize("settings", [AnoCLIPSettings(), TILES, ADAPTING], ids=["fit", "tiles", "adapted"])
-def test_shares_of_the_prompts_sum_to_the_logit(
-    ano: AnoCLIP, picture: np.ndarray, settings: AnoCLIPSettings
-) -> None:
+def test_shares_of_the_prompts_sum_to_the_logit(ano: AnoCLIP, picture: np.ndarray, settings: AnoCLIPSettings) -> None:
     rough = settings.model_copy(update={"scoring": ScoringSettings(smooth=False)})
     for mean_order in ("embeddings", "unit"):
         rough = rough.model_copy(
@@ -267,6 +263,12 @@ def test_a_rectangular_batch_has_a_rectangular_grid(ano: AnoCLIP) -> None:
     tokens = ano.encode_image(torch.zeros(2, 3, 32, 80))
     assert tokens.grid == (4, 10)
     assert tokens.patches.shape[:2] == (2, 40)
+
+
+def test_a_larger_square_gives_a_finer_grid_in_the_same_place(ano: AnoCLIP, picture: np.ndarray) -> None:
+    result = ano.detect(picture, PROMPTS, AnoCLIPSettings(tiling=TilingSettings(side=100)))
+    assert result.grid.shape == (12, 12)
+    assert result.map.shape == picture.shape[:2]
 
 
 def test_provenance_is_json_and_restores_the_run(ano: AnoCLIP, picture: np.ndarray) -> None:

@@ -194,20 +194,17 @@ def test_small_differences_on_a_large_offset_survive():
 
 @given(
     image=hnp.arrays(
-        st.sampled_from([np.float32, np.float64, np.int16, np.uint32, np.uint8, np.bool_]),
+        st.sampled_from([np.float32, np.int16, np.uint32, np.int64, np.uint8, np.bool_]),
         hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
     )
 )
 @settings(max_examples=60, deadline=None)
 def test_whatever_is_accepted_is_seen_between_0_and_1(image):
-    with np.errstate(over="ignore", invalid="ignore"):
-        if image.dtype.kind == "f":
-            image = np.clip(image, -1e300, 1e300) if image.dtype == np.float64 else image
-        try:
-            seen = rgb_of(image)
-        except ImageError:
-            assert not np.isfinite(image).any()
-            return
+    try:
+        seen = rgb_of(image)
+    except ImageError:
+        assert not np.isfinite(image).any()
+        return
     assert seen.min() >= 0
     assert seen.max() <= 1
 

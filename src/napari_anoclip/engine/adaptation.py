@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_anoclip.engine.progress import Reporter
+from napari_anoclip.engine.scoring import cosines
 from napari_anoclip.engine.settings import AdaptationSettings
 from napari_anoclip.engine.text import TextFeatures
 
@@ -47,11 +48,11 @@ class Adapter:
     mix: float
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        """Adapt (..., C) projected tokens; the result is (..., C), not normalised."""
+        """Adapt (n, C) projected tokens; the result is (n, C), not normalised."""
         adapted = F.linear(F.normalize(tokens, dim=-1), self.weight, self.bias)
-        if self.bank is not None:
-            adapted = adapted.tanh() @ self.bank
-        return torch.lerp(tokens, adapted, self.mix)
+        if self.bank is None:
+            return torch.lerp(tokens, adapted, self.mix)
+        return torch.addmm(tokens, adapted.tanh(), self.bank, beta=1 - self.mix, alpha=self.mix)
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,8 @@ def adaptation_loss(
         Scalar: entropy of the clean tokens' prediction, weighted, plus the weighted cost of the noisy ones not being
         abnormal and of the clean ones not being normal.
     """
-    log_clean = F.log_softmax(F.normalize(clean, dim=-1) @ sides.T / temperature, dim=-1)
-    log_noisy = F.log_softmax(F.normalize(noisy, dim=-1) @ sides.T / temperature, dim=-1)
+    log_clean = F.log_softmax(cosines(clean, sides) / temperature, dim=-1)
+    log_noisy = F.log_softmax(cosines(noisy, sides) / temperature, dim=-1)
     entropy = -(log_clean.exp() * log_clean).sum()
     contrast = -log_noisy[:, 1].sum() - log_clean[:, 0].sum()
     return settings.entropy_weight * entropy + settings.contrast_weight * contrast

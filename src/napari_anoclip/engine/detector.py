@@ -35,7 +35,7 @@ from napari_anoclip.engine.imaging import IntensityScaling
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.scoring import Explanation
-from napari_anoclip.engine.settings import DEFAULT_VV_BLOCKS, AnoCLIPSettings, MeanOrder, TilingSettings
+from napari_anoclip.engine.settings import DEFAULT_VV_BLOCKS, AnoCLIPSettings, MeanOrder
 from napari_anoclip.engine.text import TextEncoder, TextFeatures, Tokenizer
 from napari_anoclip.engine.tiling import Lattice, resample, upsample
 from napari_anoclip.engine.views import VIEW_COUNT
@@ -547,7 +547,7 @@ class AnoCLIP:
             If the flag is set.
         """
         report = Reporter(on_progress, cancel)
-        fitted = settings.model_copy(update={"tiling": TilingSettings(interpolation=settings.tiling.interpolation)})
+        fitted = settings.model_copy(update={"tiling": settings.tiling.model_copy(update={"mode": "fit"})})
         pictures = list(references) if references is not None else self._packaged_references
         sources = [ImageSource.of(picture) for picture in pictures]
         if not sources:
@@ -557,7 +557,7 @@ class AnoCLIP:
             prompts.digest,
             fitted.scoring.model_dump(mode="json", exclude={"upsampling", "image_score", "views"}),
             fitted.adaptation.model_dump(mode="json") if fitted.adaptation.enabled else None,
-            fitted.tiling.interpolation,
+            fitted.tiling.model_dump(mode="json", include={"side", "interpolation"}),
             fitted.vv_blocks,
             [source.digest for source in sources],
         )
@@ -636,7 +636,7 @@ class AnoCLIP:
             return math.nan
         with torch.inference_mode():
             if settings.scoring.views == VIEW_COUNT:
-                tokens = self._images.view_tokens(source, settings.tiling.interpolation, report)
+                tokens = self._images.view_tokens(source, settings.tiling, report)
                 return float(self._probability(tokens, text, settings).mean())
             return float(self._probability(fields[0].cls, text, settings).max())
 

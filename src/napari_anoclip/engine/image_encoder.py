@@ -176,26 +176,27 @@ class ImageEncoder:
         DeviceMemoryError, Cancelled
             As for `encode`.
         """
+        cells = self._cells(tiling)
         lattices = []
         if tiling.mode in ("fit", "both"):
-            lattices.append(self._whole(source))
+            lattices.append(_whole(source, cells))
         if tiling.mode in ("tiles", "both"):
             rows, columns = (
-                Axis.tiled(length, self._cells, self._backbone.patch_size, tiling.scale, tiling.overlap)
+                Axis.tiled(length, cells, self._backbone.patch_size, tiling.scale, tiling.overlap)
                 for length in source.size
             )
             lattices.append(Lattice(rows, columns))
         return [self._field(source, lattice, tiling.interpolation, vv_blocks, report) for lattice in lattices]
 
-    def view_tokens(self, source: ImageSource, interpolation: Interpolation, report: Reporter) -> Tensor:
+    def view_tokens(self, source: ImageSource, tiling: TilingSettings, report: Reporter) -> Tensor:
         """Class tokens of the 22 views of the whole image.
 
         Parameters
         ----------
         source : ImageSource
             The image.
-        interpolation : {"bilinear", "bicubic"}
-            Resampling of the image.
+        tiling : TilingSettings
+            Its side and interpolation.
         report : Reporter
             Told after each batch.
 
@@ -209,10 +210,11 @@ class ImageEncoder:
         DeviceMemoryError, Cancelled
             As for `encode`.
         """
-        key = (source.digest, "views", interpolation)
+        whole = _whole(source, self._cells(tiling))
+        key = (source.digest, "views", whole, tiling.interpolation)
         kept = self._cache.get(key)
         if kept is None:
-            batch = torch.stack(list(views(self._input(source, self._whole(source), (0, 0), interpolation))))
+            batch = torch.stack(list(views(self._input(source, whole, (0, 0), tiling.interpolation))))
 
             def encode(start: int, stop: int) -> Tensor:
                 with torch.inference_mode():
@@ -225,14 +227,9 @@ class ImageEncoder:
             self._cache.put(key, kept)
         return kept[0]
 
-    @property
-    def _cells(self) -> int:
-        """Patches along a side of the model's square."""
-        return self._backbone.image_size // self._backbone.patch_size
-
-    def _whole(self, source: ImageSource) -> Lattice:
-        height, width = source.size
-        return Lattice(Axis.fit(height, self._cells), Axis.fit(width, self._cells))
+    def _cells(self, tiling: TilingSettings) -> int:
+        """Patches along a side of the square that the model sees."""
+        return max(1, round((tiling.side or self._backbone.image_size) / self._backbone.patch_size))
 
     def _field(
         self, source: ImageSource, lattice: Lattice, interpolation: Interpolation, vv_blocks: int, report: Reporter
@@ -256,7 +253,7 @@ class ImageEncoder:
         """Model input of one tile, (3, S, S) normalised; what lies beyond the image's end is mirrored."""
         rows, beyond_rows = lattice.rows.pixels(tile[0])
         columns, beyond_columns = lattice.columns.pixels(tile[1])
-        side = self._backbone.image_size
+        side = lattice.rows.tile_cells * self._backbone.patch_size
         height, width = rows.stop - rows.start, columns.stop - columns.start
         # Only the last tile reaches beyond the image, by less than a patch.
         inner = (
@@ -279,3 +276,9 @@ class ImageEncoder:
         # Live at the same time in a block: both paths, queries, keys, values, and the MLP's four-fold width.
         input_bytes = tokens * width * 16 * self._backbone.dtype.itemsize
         return max(1, min(_MAX_BATCH, int(free * 0.5 / input_bytes)))
+
+
+def _whole(source: ImageSource, cells: int) -> Lattice:
+    """The whole image as one square of so many patches a side."""
+    height, width = source.size
+    return Lattice(Axis.fit(height, cells), Axis.fit(width, cells))

@@ -34,7 +34,9 @@ def cosines(tokens: Tensor, sides: Tensor) -> Tensor:
     Tensor
         (..., 2).
     """
-    return F.normalize(tokens, dim=-1) @ sides.T
+    # Dividing (..., 2) products instead of (..., C) tokens: adaptation does this, and its gradient, at every step.
+    lengths: Tensor = tokens.norm(dim=-1, keepdim=True)
+    return tokens @ sides.T / lengths.clamp_min(1e-12)
 
 
 def abnormal_probability(cosines: Tensor, temperature: float) -> Tensor:

@@ -78,6 +78,12 @@ class TilingSettings(_Settings):
     )
     overlap: float = Field(0.25, ge=0, le=0.75, description="Least overlap of tiles, as a share of a tile.")
     scale: float = Field(1.0, gt=0, le=8, description="Pixels of the model for each pixel of the image, for tiles.")
+    side: int | None = Field(
+        None,
+        ge=32,
+        le=2048,
+        description="Side of the model's square in pixels, rounded to whole patches; empty uses the model's own.",
+    )
     interpolation: Interpolation = Field("bilinear", description="Resampling of the image; the paper uses bilinear.")
 
 
