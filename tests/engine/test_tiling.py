@@ -37,7 +37,7 @@ def centres(axis):
 
 
 @given(axes)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_cells_cover_the_image_and_none_lies_beyond_it(axis):
     assert axis.cells * axis.pitch >= axis.length - 1e-5
     assert (axis.cells - 1) * axis.pitch < axis.length - 1e-7
@@ -49,7 +49,7 @@ def test_a_rounding_error_is_no_cell():
 
 
 @given(axes)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_tiles_lie_inside_the_lattice_in_order_and_cover_it(axis):
     starts = axis.starts
     assert starts[0] == 0
@@ -60,7 +60,7 @@ def test_tiles_lie_inside_the_lattice_in_order_and_cover_it(axis):
 
 
 @given(axes)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_every_pixel_is_in_a_tile_and_only_the_last_reaches_beyond(axis):
     covered = np.zeros(axis.length, bool)
     for start in axis.starts:
@@ -73,7 +73,7 @@ def test_every_pixel_is_in_a_tile_and_only_the_last_reaches_beyond(axis):
 
 
 @given(st.integers(1, 5000), st.integers(2, 24), st.floats(0, 0.75))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_neighbours_overlap_at_least_as_asked_and_no_tile_is_wasted(length, tile_cells, overlap):
     axis = Axis.tiled(length, tile_cells, PATCH, 1.0, overlap)
     assume(len(axis.starts) > 1)
@@ -89,7 +89,7 @@ def test_an_axis_shorter_than_a_tile_is_stretched_to_one(length):
 
 
 @given(axes, st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_a_pixel_lies_in_its_cell(axis, data):
     pixel = data.draw(st.integers(0, axis.length - 1))
     cell = axis.cell_at(pixel)

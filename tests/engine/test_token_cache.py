@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Thread
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_anoclip.engine.token_cache import TokenCache
@@ -63,6 +63,7 @@ def test_cleared_is_empty():
     assert cache.bytes == 0
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 60)), max_size=40))
 def test_the_bound_holds_and_bytes_are_those_of_the_entries(puts):
     cache = TokenCache(200)

@@ -177,6 +177,8 @@ class AnoCLIP:
             If it is not on this machine and may not or cannot be downloaded.
         DeviceError
             If the device or precision is not to be had.
+        DeviceMemoryError
+            If the device has no room for it.
         Cancelled
             If the flag is set.
         """
