@@ -1,0 +1,78 @@
+"""``python -m napari_anoclip.demo``: napari opens on a sample image, AnoCLIP runs, the heatmap is shown."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_anoclip.plugin.dock import AnoCLIPDock
+
+FIRST_SAMPLE = "leather"
+PATIENCE = 600
+"""Seconds after which a demo that has to save a picture gives up."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo; the exit status is 0 unless the picture that was asked for could not be made."""
+    parser = argparse.ArgumentParser(
+        prog="python -m napari_anoclip.demo", description="Show AnoCLIP on a sample image."
+    )
+    parser.add_argument("--sample", default=FIRST_SAMPLE, help="which sample to open (default: %(default)s)")
+    parser.add_argument("--screenshot", type=Path, help="save a picture of the window with the result, then quit")
+    options = parser.parse_args(arguments)
+    if sys.platform == "win32":
+        import torch  # noqa: F401 (its library may fail to start once Qt's is loaded)
+    import napari
+
+    viewer = napari.Viewer(title="AnoCLIP demo")
+    problem = _show(viewer, options.sample, options.screenshot)
+    if problem:
+        print(problem, file=sys.stderr)
+    return 1 if problem else 0
+
+
+def _show(viewer: napari.Viewer, sample: str, screenshot: Path | None) -> str:
+    """Open the sample and run; with a picture to save, until it is saved. Gives a sentence if something failed."""
+    import napari
+    from qtpy.QtCore import QTimer
+
+    try:
+        viewer.open_sample("napari-anoclip", sample)
+    except KeyError:
+        viewer.close()
+        return f"There is no sample “{sample}”; File > Open Sample > AnoCLIP lists them."
+    viewer.window.resize(1400, 900)
+    dock: AnoCLIPDock
+    _, dock = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP")
+    QTimer.singleShot(0, viewer.reset_view)  # once the dock has taken its share of the window
+    QTimer.singleShot(0, dock.run)
+    if screenshot is None:
+        napari.run()
+        return ""
+
+    problem = f"There was no result after {PATIENCE} seconds."
+
+    def finish(sentence: str) -> None:
+        nonlocal problem
+        problem = sentence
+        viewer.close()
+
+    def save() -> None:
+        viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
+        print(f"Saved {screenshot.resolve()}")
+        finish("")
+
+    dock.job.succeeded.connect(lambda _: QTimer.singleShot(500, save))
+    dock.job.failed.connect(lambda error: finish(str(error)))
+    QTimer.singleShot(PATIENCE * 1000, viewer.close)
+    napari.run()
+    return problem
+
+
+if __name__ == "__main__":
+    sys.exit(main())

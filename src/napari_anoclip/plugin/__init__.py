@@ -1,0 +1,1 @@
+"""The napari side: layers in, layers out, small widgets between. No arithmetic on tensors, no torch at import."""
