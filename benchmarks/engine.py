@@ -175,7 +175,8 @@ def cached(bench: Bench) -> None:
         return bench.ano.detect(image, PROMPTS, default)
 
     def switched_off() -> PromptSet:
-        kept = [entry for index, entry in enumerate(PROMPTS.abnormal_states) if index != next(numbers) % 7]
+        kept = list(PROMPTS.abnormal_states)
+        del kept[next(numbers) % len(kept)]
         return PROMPTS.model_copy(update={"abnormal_states": tuple(kept)})
 
     def scored(**options: object) -> object:

@@ -42,7 +42,7 @@ def _show(viewer: napari.Viewer, sample: str, screenshot: Path | None) -> str:
     from qtpy.QtCore import QTimer
 
     try:
-        viewer.open_sample("napari-anoclip", sample)
+        viewer.layers.selection.active = viewer.open_sample("napari-anoclip", sample)[0]
     except KeyError:
         viewer.close()
         return f"There is no sample “{sample}”; File > Open Sample > AnoCLIP lists them."

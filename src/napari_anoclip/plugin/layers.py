@@ -182,10 +182,10 @@ def is_result(layer: Layer) -> bool:
 
 
 def anomaly_colormap() -> Colormap:
-    """Inferno, readable without colour vision, that fades in from nothing: a calm patch leaves the image as it is."""
+    """Inferno, readable without colour vision, fading in slowly: what normal pictures reach hardly tints the image."""
     positions = np.linspace(0, 1, 64)
     colors = ensure_colormap("inferno").map(0.15 + 0.8 * positions)
-    colors[:, 3] = 0.85 * np.clip(1.6 * positions, 0, 1)
+    colors[:, 3] = 0.85 * positions**1.25
     return Colormap(colors, name="anomaly")
 
 

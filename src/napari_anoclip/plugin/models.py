@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sys
 import threading
 import weakref
 from collections.abc import Iterator

@@ -36,8 +36,8 @@ def open_sample(key: str) -> list[LayerData]:
     picture, mask = _read(sample["file"]), _read(sample["mask"]) > 0
     rgb = picture.ndim == mask.ndim + 1
     return [
-        (picture, {"name": sample["title"], "rgb": rgb, "metadata": {SAMPLE_KEY: about}}, "image"),
-        (mask.astype("uint8"), {"name": f"{sample['title']} · mask", "visible": False}, "labels"),
+        (picture, {"name": key, "rgb": rgb, "metadata": {SAMPLE_KEY: about}}, "image"),
+        (mask.astype("uint8"), {"name": f"{key} · mask", "visible": False}, "labels"),
     ]
 
 
