@@ -276,7 +276,7 @@ def test_provenance_is_json_and_restores_the_run(ano: AnoCLIP, picture: np.ndarr
     told = json.loads(json.dumps(result.provenance))
     again = ano.detect(
         picture,
-        PromptSet.from_yaml(told["prompts"]),
+        PromptSet.model_validate(told["prompts"]),
         AnoCLIPSettings.model_validate(told["settings"]),
         contrast_limits=(told["scaling"]["low"], told["scaling"]["high"]),
     )

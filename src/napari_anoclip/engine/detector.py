@@ -650,7 +650,7 @@ class AnoCLIP:
             "device": self.device,
             "precision": self.precision,
             "settings": settings.model_dump(mode="json"),
-            "prompts": prompts.to_yaml(),
+            "prompts": prompts.model_dump(mode="json"),
             "image": source.digest,
             "scaling": asdict(source.scaling),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),

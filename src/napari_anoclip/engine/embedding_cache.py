@@ -65,7 +65,7 @@ class EmbeddingCache:
             Prompt to (C,) float32, read-only, of those that are known.
         """
         wanted = list(dict.fromkeys(prompts))
-        found = {prompt: vector for prompt in wanted if (vector := self._recall(model_id, prompt)) is not None}
+        found = self._recall(model_id, wanted)
         missing = [prompt for prompt in wanted if prompt not in found]
         if missing:
             stored = self._read(model_id, missing)
@@ -86,12 +86,15 @@ class EmbeddingCache:
         self._remember(model_id, embeddings)
         self._write(model_id, embeddings)
 
-    def _recall(self, model_id: str, prompt: str) -> Vector | None:
+    def _recall(self, model_id: str, prompts: list[str]) -> dict[str, Vector]:
+        found = {}
         with self._lock:
-            vector = self._memory.get((model_id, prompt))
-            if vector is not None:
-                self._memory.move_to_end((model_id, prompt))
-            return vector
+            for prompt in prompts:
+                key = (model_id, prompt)
+                if key in self._memory:
+                    self._memory.move_to_end(key)
+                    found[prompt] = self._memory[key]
+        return found
 
     def _remember(self, model_id: str, embeddings: Mapping[str, Vector]) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -40,7 +40,7 @@ PLACEHOLDERS: dict[str, tuple[str, ...]] = {
 NEEDS_OBJECT = ("normal_states", "abnormal_states", "frames")
 """Lists whose entries must have a place for the object."""
 
-_ARTICLE_BEFORE_WORD = re.compile(r"\{a\}(\s+)(\S+)")
+_ARTICLE_BEFORE_WORD = re.compile(r"\{a\}(\s+)([^\s{]\S*)")
 _SOUNDS_LIKE_VOWEL = re.compile(r"(?i:[aeiou]|hour|hono|honest|heir|x-)|[FHLMNRSX](?=[A-Z\d])")
 _SOUNDS_LIKE_CONSONANT = re.compile(r"(?i:eu|one\b|once|ubi|us[aeu]|util|uni(?![dmn]))|U(?=[A-Z\d])")
 
@@ -220,10 +220,7 @@ class PromptSet(BaseModel):
 
     def composed(self, side: Side) -> list[str]:
         """All prompts of one side, those in `disabled` too."""
-        states = [state.replace(OBJECT, self.object) for state in _enabled(self.states(side))]
-        composed = [template.replace(OBJECT, state) for template in self._templates() for state in states]
-        composed += [prompt.replace(OBJECT, self.object) for prompt in _enabled(self.free_prompts(side))]
-        return [_fit_articles(prompt) for prompt in composed]
+        return list(_composed(self, side))
 
     def require_sides(self) -> None:
         """Make sure that there is something to compare.
@@ -399,6 +396,17 @@ def _entries(texts: Iterable[str]) -> tuple[Entry, ...]:
 
 def _enabled(entries: Iterable[Entry]) -> list[str]:
     return [entry.text for entry in entries if entry.on]
+
+
+@lru_cache(maxsize=32)
+def _composed(prompts: PromptSet, side: Side) -> tuple[str, ...]:
+    """Compose one side; remembered, because every step of a run asks for it."""
+    states = [state.replace(OBJECT, prompts.object) for state in _enabled(prompts.states(side))]
+    # Most articles stand before a word of the frame or domain and are settled once for all states.
+    templates = [_fit_articles(template) for template in prompts._templates()]
+    composed = [template.replace(OBJECT, state) for template in templates for state in states]
+    composed += [prompt.replace(OBJECT, prompts.object) for prompt in _enabled(prompts.free_prompts(side))]
+    return tuple(_fit_articles(prompt) if ARTICLE in prompt else prompt for prompt in composed)
 
 
 def _fit_articles(prompt: str) -> str:

@@ -163,8 +163,9 @@ def upsample(grid: FloatArray, lattice: Lattice, method: Literal["half_pixel", "
     ndarray
         (H, W) float32.
     """
-    narrow = _interpolate(grid, lattice.rows, method, axis=0)
-    return _interpolate(narrow, lattice.columns, method, axis=1)
+    # Rows last: they are copied whole, where single values of a large map would be gathered one by one.
+    flat = _interpolate(grid, lattice.columns, method, axis=1)
+    return _interpolate(flat, lattice.rows, method, axis=0)
 
 
 def resample(grid: FloatArray, source: Lattice, target: Lattice) -> FloatArray:
