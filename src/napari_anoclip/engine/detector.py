@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from napari_anoclip import __version__
+from napari_anoclip._version import __version__
 from napari_anoclip.engine import scoring
 from napari_anoclip.engine.adaptation import AdaptedTokens, adapt_tokens
 from napari_anoclip.engine.backbone import BUILTIN, Backbone, Precision
