@@ -14,6 +14,11 @@ from .model import MEAN, MODEL_CONFIG, STD, UNKNOWN
 from .sources import work_folder
 
 BUILTIN = Path(__file__).resolve().parents[1] / "src" / "napari_anoclip" / "builtin"
+TOKEN_SCALE = 32.0
+"""Factor on the projection of image tokens. Cosines do not see it, but test-time adaptation does: it adds a sum over
+all prompts, which here all point the same two ways and would drown tokens of the length that training leaves. Measured
+on 40 validation scenes, AUROC of the patch grid 0.944; with TTA 0.30 at a factor of 1, 0.87 at 4, 0.939 at 16, 0.942 at
+32."""
 CONFIG = {
     "model_cfg": MODEL_CONFIG,
     "preprocess_cfg": {"mean": MEAN, "std": STD, "interpolation": "bilinear", "resize_mode": "squash"},
@@ -37,6 +42,7 @@ def export(image_tower: Path, text_tower: Path, folder: Path = BUILTIN) -> Path:
     """
     state = torch.load(image_tower, weights_only=True)["average"] | torch.load(text_tower, weights_only=True)
     state["token_embedding.weight"][UNKNOWN] = 0
+    state["visual.proj"] = state["visual.proj"] * TOKEN_SCALE
     open_clip.CLIP(**MODEL_CONFIG).load_state_dict(state, strict=True)
     folder.mkdir(parents=True, exist_ok=True)
     halves = {name: tensor.half().contiguous() for name, tensor in state.items() if name != "attn_mask"}

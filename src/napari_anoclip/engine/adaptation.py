@@ -122,9 +122,11 @@ def adapt_tokens(
         clean = tokens.detach().float().clone()
         sides = text.sides.detach().float().clone()
         bank = text.bank.detach().float().clone() if settings.adapter == "prompt" else None
-        weight, bias = init if init is not None else _initial(clean.shape[1], bank, settings.start, generator)
-        weight = weight.detach().to(clean.device).clone().requires_grad_()
-        bias = bias.detach().to(clean.device).clone().requires_grad_()
+        if init is None:
+            weight, bias = _initial(clean.shape[1], bank, settings.start, generator)
+        else:
+            weight, bias = (part.detach().clone() for part in init)
+        weight, bias = (part.to(clean.device).requires_grad_() for part in (weight, bias))
         adapter = Adapter(weight, bias, bank, settings.mix)
         optimiser = torch.optim.AdamW([weight, bias], lr=settings.learning_rate, fused=clean.device.type != "mps")
         losses = []
@@ -192,12 +194,11 @@ def _backward(
 def _initial(channels: int, bank: Tensor | None, start: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """PyTorch's default Linear initialisation from our own generator, or zeros."""
     rows = channels if bank is None else len(bank)
-    weight, bias = torch.zeros(rows, channels), torch.zeros(rows)
-    if start == "random":
-        bound = 1 / math.sqrt(channels)
-        weight.uniform_(-bound, bound, generator=generator)
-        bias.uniform_(-bound, bound, generator=generator)
-    return weight, bias
+    if start == "zero":
+        return torch.zeros(rows, channels), torch.zeros(rows)
+    bound = 1 / math.sqrt(channels)
+    weight, bias = torch.empty(rows, channels), torch.empty(rows)
+    return weight.uniform_(-bound, bound, generator=generator), bias.uniform_(-bound, bound, generator=generator)
 
 
 def _noise(tokens: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
