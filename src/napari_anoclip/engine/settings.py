@@ -39,7 +39,7 @@ class ScoringSettings(_Settings):
         description="Patch centres sit on their patches (half_pixel), or the paper's corner-aligned stretch.",
     )
     image_score: ImageScore = Field(
-        "map_max", description="Image score from the class token, from the map's hottest patch, or their mean."
+        "both", description="Image score from the class token, from the map's hottest patch, or their mean."
     )
     views: Literal[1, 22] = Field(
         1, description="Views averaged for the class token's score: the image alone, or the paper's 22."
