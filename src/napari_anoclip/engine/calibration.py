@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.io import imread
 
-NORMAL_SHARE = 0.4
+NORMAL_SHARE = 0.75
 """Where in the range the 99.9th percentile of normal patches lands; all above it is left for what is not normal."""
 
 _QUANTILE = 99.9

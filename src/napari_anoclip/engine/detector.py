@@ -27,7 +27,7 @@ from napari_anoclip._version import __version__
 from napari_anoclip.engine import scoring
 from napari_anoclip.engine.adaptation import AdaptedTokens, adapt_tokens
 from napari_anoclip.engine.backbone import BUILTIN, Backbone, Precision
-from napari_anoclip.engine.calibration import DisplayRange, RangeStore, reference_pictures
+from napari_anoclip.engine.calibration import NORMAL_SHARE, DisplayRange, RangeStore, reference_pictures
 from napari_anoclip.engine.embedding_cache import EmbeddingCache
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.engine.image_encoder import ImageEncoder, ImageSource, TokenField
@@ -555,6 +555,7 @@ class AnoCLIP:
         if not sources:
             raise ImageError("A display range needs at least one normal picture.")
         key = _digest(
+            NORMAL_SHARE,
             self.model_id,
             prompts.digest,
             fitted.scoring.model_dump(mode="json", exclude={"upsampling", "image_score", "views"}),
