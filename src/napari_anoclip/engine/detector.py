@@ -338,10 +338,6 @@ class AnoCLIP:
         """
         return self._text.features(prompts, mean_order, Reporter(on_progress, cancel))
 
-    def missing_prompts(self, prompts: PromptSet) -> int:
-        """How many prompts of a set are not in the cache and would have to be encoded."""
-        return self._text.missing(prompts)
-
     def detect(
         self,
         image: Any,
@@ -531,7 +527,7 @@ class AnoCLIP:
         Parameters
         ----------
         prompts, settings
-            As for `detect`; tiling does not matter.
+            As for `detect`; of the tiling, only side and interpolation matter.
         references : iterable of array-like, optional
             The user's own good images; the packaged normal pictures otherwise.
         on_progress, cancel : optional

@@ -54,8 +54,6 @@ class TextFeatures:
         (2, C) unit features of the sides, normal first.
     bank : Tensor
         (2K, C) unit embeddings of the prompts, normal side first.
-    raw : Tensor
-        (2K, C) the same, not normalised.
     weights : Tensor
         (2K,) share of each unit embedding in its side: ``sides[s]`` is the sum of ``weights * bank`` over side s.
     counts : tuple of int
@@ -66,7 +64,6 @@ class TextFeatures:
 
     sides: Tensor
     bank: Tensor
-    raw: Tensor
     weights: Tensor
     counts: tuple[int, int]
     prompts: tuple[str, ...]
@@ -241,7 +238,7 @@ def text_features(
     weights = torch.cat(
         [side / (count * length) for side, count, length in zip(shares.split(counts), counts, lengths, strict=True)]
     )
-    return TextFeatures(means / lengths, bank, raw, weights, counts, (*normal, *abnormal))
+    return TextFeatures(means / lengths, bank, weights, counts, (*normal, *abnormal))
 
 
 class TextEncoder:

@@ -182,7 +182,7 @@ def is_result(layer: Layer) -> bool:
 
 
 def anomaly_colormap() -> Colormap:
-    """Inferno, readable without colour vision, fading in slowly: what normal pictures reach hardly tints the image."""
+    """Inferno, readable without colour vision, fading in: the median of normal pictures leaves the image as it is."""
     positions = np.linspace(0, 1, 64)
     colors = ensure_colormap("inferno").map(0.15 + 0.8 * positions)
     colors[:, 3] = 0.85 * positions**1.25
