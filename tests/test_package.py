@@ -82,7 +82,7 @@ def test_dependencies_point_one_way(path: Path) -> None:
         ("napari_anoclip.engine.text", "def f():\n    from napari.layers import Image"),
         ("napari_anoclip.engine.text", "from napari_anoclip import review"),
         ("napari_anoclip.engine.text", "from ..review.regions import measure"),
-        ("napari_anoclip.review.regions", "import napari_anoclip.plugin.layers"),
+        ("napari_anoclip.review.regions", "import napari_anoclip.plugin.results"),
         ("napari_anoclip.batch.run", "from napari_anoclip.plugin import dock"),
         ("napari_anoclip.plugin.dock", "from napari_anoclip.batch.run import run"),
     ],

@@ -14,7 +14,7 @@ from engine import golden
 from open_clip.model import CLIP, resize_pos_embed
 from safetensors.torch import save_file
 
-from napari_anoclip.engine import AnoCLIP, backbone, vision
+from napari_anoclip.engine import AnoCLIP, backbone, download, vision
 from napari_anoclip.engine.backbone import Backbone, check_precision, choose_device
 from napari_anoclip.engine.checkpoint import checksum
 from napari_anoclip.engine.errors import DeviceError, DeviceMemoryError, DownloadError, ModelError
@@ -222,7 +222,7 @@ def test_a_registry_model_takes_the_registrys_normalisation_and_activation(folde
     entry = {"hf_hub": "a/b/", "mean": tuple(MEAN), "std": tuple(STD), **({"quick_gelu": True} if quick else {})}
     monkeypatch.setattr(backbone.architecture, "registry_config", registry_config)
     monkeypatch.setattr(backbone.architecture, "build", build)
-    monkeypatch.setattr(backbone, "pretrained_config", lambda *names: entry)
+    monkeypatch.setattr(download, "pretrained_config", lambda *names: entry)
     monkeypatch.setattr(
         backbone, "local_or_downloaded", lambda *args, **options: folder / "open_clip_model.safetensors"
     )

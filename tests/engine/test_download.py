@@ -13,7 +13,14 @@ import huggingface_hub
 import pytest
 
 from napari_anoclip.engine import download
-from napari_anoclip.engine.download import default_models_folder, local_or_downloaded, pretrained_config
+from napari_anoclip.engine.download import (
+    LocalModel,
+    default_models_folder,
+    local_models,
+    local_or_downloaded,
+    pretrained_config,
+    remote_model,
+)
 from napari_anoclip.engine.errors import Cancelled, DownloadError, ModelError
 from napari_anoclip.engine.progress import Reporter
 
@@ -219,3 +226,70 @@ def test_weights_that_no_hub_has_must_be_fetched_by_hand(monkeypatch):
     monkeypatch.setattr(download.open_clip, "get_pretrained_cfg", lambda *names: {"url": "https://example.org/a.pt"})
     with pytest.raises(ModelError, match="fetched by hand"):
         pretrained_config("ViT-B-32", "somewhere")
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """open_clip's registry, with one set of weights on the hub, known by two tags."""
+
+    def entry(architecture, tag):
+        return ENTRY if (architecture, tag) in {("ViT-B-32", "openai"), ("ViT-B-32-quickgelu", "openai")} else {}
+
+    monkeypatch.setattr(download.open_clip, "get_pretrained_cfg", entry)
+
+
+def test_a_machine_without_models_has_none(registry, tmp_path):
+    assert local_models(tmp_path / "not there") == []
+    assert local_models(tmp_path) == []
+
+
+def test_models_on_this_machine_are_listed_by_name_each_once(registry, tmp_path):
+    fetched = tmp_path / "someone--a-clip" / FILENAME
+    own = tmp_path / "mine" / "Model.pt"
+    loose = tmp_path / "loose.safetensors"
+    for file, content in ((fetched, b"123"), (own, b"4567"), (loose, b"")):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    (tmp_path / f"{FILENAME}.abc.part").write_bytes(b"half a download")
+    (tmp_path / "mine" / "open_clip_config.json").write_text("{}")
+    (tmp_path / "folder.pt").mkdir()
+    assert local_models(tmp_path) == [
+        LocalModel("ViT-B-32:openai", fetched, 3),
+        LocalModel(str(loose), loose, 0),
+        LocalModel(str(own), own, 4),
+    ]
+
+
+def test_what_open_clip_has_fetched_before_is_listed(registry, tmp_path, monkeypatch):
+    shared = tmp_path / "cache" / "weights.safetensors"
+    shared.parent.mkdir()
+    shared.write_bytes(b"12345")
+    monkeypatch.setattr(
+        download.huggingface_hub,
+        "try_to_load_from_cache",
+        lambda *names: str(shared) if names[0] == REPOSITORY else None,
+    )
+    assert local_models(tmp_path / "models") == [LocalModel("ViT-B-32:openai", shared, 5)]
+
+
+def test_the_hub_tells_the_size_before_anything_is_fetched(hub, registry, tmp_path):
+    remote = remote_model("ViT-B-32:openai", tmp_path)
+    assert remote.bytes == len(WEIGHTS)
+    assert remote.source == f"{REPOSITORY}/{FILENAME}"
+    assert remote.path == tmp_path / "someone--a-clip" / FILENAME
+    assert files_in(tmp_path) == []
+    assert not any("resolve" in request for request in hub.requests)
+    assert fetch(tmp_path) == remote.path, "that is where it goes"
+
+
+def test_a_hub_that_does_not_answer_leaves_a_way_by_hand(registry, tmp_path, monkeypatch):
+    client = partial(huggingface_hub.HfFileSystem, endpoint="http://127.0.0.1:9", skip_instance_cache=True)
+    monkeypatch.setattr(download.huggingface_hub, "HfFileSystem", client)
+    with pytest.raises(DownloadError, match=rf"get {FILENAME} of {REPOSITORY} another way and give the path"):
+        remote_model("ViT-B-32:openai", tmp_path)
+
+
+def test_the_hub_is_not_asked_about_a_model_that_would_not_work(hub, registry, tmp_path):
+    with pytest.raises(ModelError, match="ResNet"):
+        remote_model("RN50:openai", tmp_path)
+    assert hub.requests == []

@@ -89,3 +89,19 @@ def test_threads_leave_the_count_right():
         thread.join()
     assert cache.bytes == sum(4 * entry[0].numel() for entry in map(cache.get, range(7)) if entry is not None)
     assert cache.bytes <= 200
+
+
+def test_a_lower_bound_drops_the_longest_unused_at_once():
+    cache = TokenCache(1000)
+    for key in "abc":
+        cache.put(key, (torch.zeros(50),))
+    cache.get("a")
+    cache.max_bytes = 450
+    assert cache.bytes == 400
+    assert cache.get("b") is None
+    assert cache.get("a") is not None
+    cache.max_bytes = 0
+    assert cache.bytes == 0
+    cache.max_bytes = 300
+    cache.put("d", (torch.zeros(50),))
+    assert cache.bytes == 200

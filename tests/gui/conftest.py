@@ -12,6 +12,7 @@ from gui.towers import brightness_model
 
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin import dock as dock_module
+from napari_anoclip.plugin import dock_state
 from napari_anoclip.plugin.dock import AnoCLIPDock
 from napari_anoclip.plugin.models import ModelShelf
 
@@ -23,6 +24,12 @@ def no_leaked_threads() -> Iterator[None]:
     """No run outlives its test."""
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name == "anoclip-run"] == []
+
+
+@pytest.fixture(autouse=True)
+def own_state(monkeypatch, tmp_path):
+    """Docks neither find nor leave behind what the user of this machine had set."""
+    monkeypatch.setattr(dock_state, "state_file", lambda: tmp_path / "dock.json")
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +65,7 @@ def viewer(make_napari_viewer) -> napari.Viewer:
 def dock(viewer, shelf) -> AnoCLIPDock:
     """The dock, opened as from the Plugins menu, with the short prompts on a plate."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP")
-    widget.prompts.prefill({"object": "plate", "preset": "short"})
+    widget.controls.prompts.prefill({"object": "plate", "preset": "short"})
     return widget
 
 

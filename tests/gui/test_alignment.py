@@ -11,11 +11,12 @@ import pytest
 from gui.towers import PATCH, SIDE
 
 from napari_anoclip.engine.settings import AnoCLIPSettings, ScoringSettings, TilingSettings
-from napari_anoclip.plugin.layers import find_result
+from napari_anoclip.plugin.results import find as find_result
 
 
 def hot_centre(values: np.ndarray) -> np.ndarray:
     """(row, column) of the middle of what is hotter than half way up to the maximum."""
+    values = np.nan_to_num(values, nan=np.nanmin(values))  # outside of a drawn shape
     above = values - (values.min() + values.max()) / 2
     return np.argwhere(above > 0).T @ above[above > 0] / above[above > 0].sum()
 
@@ -75,6 +76,42 @@ def test_a_plane_of_a_stack_is_hot_in_its_own_plane(dock, viewer, use_model, bri
     viewer.dims.set_current_step(0, 4)
     run(dock)
     result = find_result(viewer.layers, image)
-    found = image.world_to_data(result.data_to_world([0, *hot_centre(result.data[0])]))
+    assert result.data.shape == stack.shape
+    found = image.world_to_data(result.data_to_world([4, *hot_centre(np.asarray(result.data[4]))]))
     np.testing.assert_allclose(found[0], 4)
     np.testing.assert_array_less(np.abs(found[1:] - (30, 82)), (90 / 12 / 2, 110 / 12 / 2))
+
+
+def test_through_rolled_axes_it_is_hot_where_it_was_seen(dock, viewer, use_model, bright_is_bad, run):
+    use_model(bright_is_bad)
+    volume = np.full((90, 5, 110), 60, np.uint8)
+    volume[20:41, 3, 70:95] = 220
+    image = viewer.add_image(volume, scale=(0.5, 7, 0.5), translate=(3, 2, 1))
+    viewer.dims.order = (1, 2, 0)
+    viewer.dims.set_current_step(1, 3)
+    run(dock)
+    result = find_result(viewer.layers, image)
+    row, column = hot_centre(np.asarray(result.data[:, 3]))
+    found = image.world_to_data(result.data_to_world([row, 3, column]))
+    np.testing.assert_array_less(np.abs(found - (30, 3, 82)), (90 / 12 / 2, 1e-6, 110 / 12 / 2))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_in_a_drawn_window_of_a_coarse_level_it_is_hot_where_it_is(dock, viewer, use_model, bright_is_bad, run, seed):
+    use_model(bright_is_bad)
+    dock.settings = AnoCLIPSettings(scoring=ScoringSettings(smooth=False))
+    rng = np.random.default_rng(seed)
+    finest = np.full((440, 360), 60, np.uint8)
+    finest[200:240, 150:190] = 220
+    image = viewer.add_image([finest, finest[::2, ::2]], multiscale=True, contrast_limits=(0, 255), **random_place(rng))
+    drawn = viewer.add_shapes(ndim=2, name="ROI", rotate=30, scale=(2, 3), units=("um", "um"))
+    corners = [drawn.world_to_data(image.data_to_world(at)) for at in ((101, 61), (95, 302), (322, 289), (347, 70))]
+    drawn.add_polygons(np.array(corners))
+    dock.controls.image.choose(image)
+    dock.controls.image.choice = {"region": "shape", "shape_layer": "ROI", "level": 1}
+    run(dock)
+    result = find_result(viewer.layers, image)
+    values = np.asarray(result.data)
+    assert np.isnan(values).any()
+    found = image.world_to_data(result.data_to_world(hot_centre(values)))
+    np.testing.assert_array_less(np.abs(found - (219.5, 169.5)), np.array([252, 241]) / 12 / 2)

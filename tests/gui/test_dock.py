@@ -14,8 +14,9 @@ from qtpy.QtCore import Qt, QTimer
 
 from napari_anoclip.engine.settings import AnoCLIPSettings
 from napari_anoclip.plugin.job import JobState
-from napari_anoclip.plugin.layers import METADATA_KEY, find_result
 from napari_anoclip.plugin.models import ModelChoice
+from napari_anoclip.plugin.provenance import METADATA_KEY
+from napari_anoclip.plugin.results import find as find_result
 from napari_anoclip.plugin.sample_data import SAMPLE_KEY
 
 DOCK_WITHOUT_TORCH = """
@@ -44,7 +45,7 @@ def test_importing_the_dock_loads_no_torch():
 def test_run_shows_a_map_on_the_image(ready, viewer, run, bright_is_bad):
     run(ready)
     result = result_of(viewer)
-    assert result.name == "plate_07 · anomaly"
+    assert result.name.startswith("plate_07 · anomaly 0.")
     assert result.data.shape == (96, 120)
     row, column = np.unravel_index(result.data.argmax(), result.data.shape)
     assert 30 <= row < 46
@@ -53,8 +54,8 @@ def test_run_shows_a_map_on_the_image(ready, viewer, run, bright_is_bad):
     np.testing.assert_allclose(result.contrast_limits, (expected.low, expected.high))
     assert "score" in ready.run_bar.score
     assert f"({row}, {column})" in ready.run_bar.score
-    assert ready.model.note.startswith("CPU")
-    assert ready.model.note.endswith("ready")
+    assert ready.controls.model.note.startswith("CPU")
+    assert ready.controls.model.note.endswith("ready")
 
 
 def test_the_result_tells_how_it_was_made(ready, viewer, run):
@@ -87,11 +88,11 @@ def test_every_setting_of_the_dock_reaches_the_engine(ready, viewer, run):
         }
     )
     ready.settings = wanted
-    assert ready.adapt.isChecked()
+    assert ready.controls.adapt.isChecked()
     run(ready)
     record = result_of(viewer).metadata[METADATA_KEY]
     assert AnoCLIPSettings(**record["provenance"]["settings"]) == wanted
-    assert len(record["losses"]) == 3
+    assert len(record["planes"][""]["losses"]) == 3
 
 
 def test_the_keyboard_runs_and_cancels(ready, viewer, use_model, bright_is_bad, qtbot):
@@ -99,14 +100,14 @@ def test_the_keyboard_runs_and_cancels(ready, viewer, use_model, bright_is_bad, 
     window.show()
     with qtbot.waitActive(window):
         window.activateWindow()
-    ready.prompts._object.setFocus()
-    qtbot.waitUntil(ready.prompts._object.hasFocus)
+    ready.controls.prompts._object.setFocus()
+    qtbot.waitUntil(ready.controls.prompts._object.hasFocus)
     with qtbot.waitSignal(ready.job.succeeded, timeout=20_000):
-        qtbot.keyClick(ready.prompts._object, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        qtbot.keyClick(ready.controls.prompts._object, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     use_model(Blocking(bright_is_bad))
     ready.run()
     with qtbot.waitSignal(ready.job.cancelled, timeout=10_000):
-        qtbot.keyClick(ready.prompts._object, Qt.Key.Key_Escape)
+        qtbot.keyClick(ready.controls.prompts._object, Qt.Key.Key_Escape)
 
 
 def test_the_window_stays_alive_while_it_works(ready, use_model, bright_is_bad, qtbot):
@@ -146,7 +147,7 @@ def test_stages_are_named_while_it_works(ready, viewer, picture, qtbot):
     stages = []
     viewer.layers["plate_07"].data = picture[::-1]  # an image that the model has no tokens of yet
     ready.job.progressed.connect(lambda progress: stages.append(ready.run_bar.stage))
-    ready.adapt.setChecked(True)
+    ready.controls.adapt.setChecked(True)
     with qtbot.waitSignal(ready.job.succeeded, timeout=60_000):
         ready.run()
     assert any(stage.startswith("encoding image") for stage in stages)
@@ -156,48 +157,48 @@ def test_stages_are_named_while_it_works(ready, viewer, picture, qtbot):
 def test_the_image_follows_the_selected_layer_but_not_masks_and_results(ready, viewer, run, picture):
     image = viewer.layers["plate_07"]
     other = viewer.add_image(picture, rgb=True, name="other")
-    assert ready.image.layer == other
+    assert ready.controls.image.layer == other
     viewer.layers.selection.active = image
-    assert ready.image.layer == image
+    assert ready.controls.image.layer == image
     viewer.add_labels(np.zeros((96, 120), int))
-    assert ready.image.layer == image
+    assert ready.controls.image.layer == image
     run(ready)
     viewer.layers.selection.active = result_of(viewer)
-    assert ready.image.layer == image
+    assert ready.controls.image.layer == image
     image.name = "renamed"
-    assert ready.image._combo.currentText() == "renamed"
+    assert ready.controls.image._combo.currentText() == "renamed"
 
 
 def test_what_a_sample_shows_is_filled_in_once(ready, viewer, picture):
     sample = {"object": "leather", "kind": "texture", "preset": "textiles"}
     viewer.add_image(picture, rgb=True, metadata={SAMPLE_KEY: sample})
-    assert ready.prompts.prompts.object == "leather"
-    assert ready.prompts.prompts.name == "textiles"
-    ready.prompts._object.setText("suede")
+    assert ready.controls.prompts.prompts.object == "leather"
+    assert ready.controls.prompts.prompts.name == "textiles"
+    ready.controls.prompts._object.setText("suede")
     viewer.add_labels(np.zeros((96, 120), int))
-    assert ready.prompts.prompts.object == "suede", "what the user typed must stay"
+    assert ready.controls.prompts.prompts.object == "suede", "what the user typed must stay"
 
 
 def test_the_note_says_what_will_be_scored(ready, viewer):
-    assert ready.image.note == "120 × 96 RGB"
+    assert ready.controls.image.note == "120 × 96 RGB"
     viewer.add_image(np.zeros((7, 30, 40), np.uint16), contrast_limits=(10, 900))
     viewer.dims.set_current_step(0, 5)
-    assert ready.image.note == "40 × 30 uint16 · plane 5 / 6 · black 10, white 900"
+    assert ready.controls.image.note == "40 × 30 uint16 · plane 5 / 6 · black 10, white 900"
 
 
 def test_surface_and_object_choose_the_papers_lists(ready):
-    ready.prompts._kinds["texture"].click()
-    assert ready.prompts.prompts.name == "paper-texture"
-    assert ready.prompts.note.startswith("462 + 462")
-    ready.prompts._kinds["object"].click()
-    assert ready.prompts.prompts.name == "paper-object"
-    assert ready.prompts.prompts.object == "plate"
+    ready.controls.prompts._kinds["texture"].click()
+    assert ready.controls.prompts.prompts.name == "paper-texture"
+    assert ready.controls.prompts.note.startswith("462 + 462")
+    ready.controls.prompts._kinds["object"].click()
+    assert ready.controls.prompts.prompts.name == "paper-object"
+    assert ready.controls.prompts.prompts.object == "plate"
 
 
 def test_two_docks_share_one_model(ready, run, make_napari_viewer, bright_is_bad, picture):
     second_viewer = make_napari_viewer(show=False)
     _, second = second_viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP")
-    second.prompts.prefill({"object": "plate", "preset": "short"})
+    second.controls.prompts.prefill({"object": "plate", "preset": "short"})
     second_viewer.add_image(picture, rgb=True)
     run(ready)
     run(second)

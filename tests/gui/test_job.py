@@ -120,3 +120,64 @@ def test_close_joins_the_thread_and_drops_what_it_had_to_say(job, qtbot):
     assert not any(thread.name == "anoclip-run" for thread in threading.enumerate())
     qtbot.wait(50)
     assert heard == []
+
+
+def test_parts_are_heard_while_the_work_goes_on(job, qtbot):
+    parts = []
+    job.published.connect(lambda part: parts.append((part, job.state, threading.current_thread())))
+
+    def work(on_progress, cancel):
+        on_progress.publish("first")
+        on_progress.publish("second")
+
+    with qtbot.waitSignal(job.succeeded, timeout=5000):
+        job.start(work)
+    assert parts == [(part, JobState.RUNNING, threading.main_thread()) for part in ("first", "second")]
+
+
+def test_the_newest_takes_the_place_of_what_is_under_way(job, qtbot):
+    heard = []
+    for signal in (job.progressed, job.published, job.succeeded, job.failed, job.cancelled):
+        signal.connect(lambda *words: heard.append(words))
+    let_go = threading.Event()
+
+    def stubborn(on_progress, cancel):
+        """Looks at no flag, and has much to say when it is late."""
+        let_go.wait(5)
+        on_progress(Progress("late", 1, 1))
+        on_progress.publish("late")
+        return "late"
+
+    job.start(stubborn)
+    for name in ("second", "third"):
+        assert job.start(lambda on_progress, cancel, name=name: name, newest=True)
+        assert job.state is JobState.RUNNING
+    with qtbot.waitSignal(job.succeeded, timeout=5000):
+        let_go.set()
+    assert heard == [("third",)], "one that was replaced before it began does not run"
+
+
+def test_cancel_means_what_waits_as_well(job, qtbot):
+    ran = []
+    job.start(until_cancelled)
+    job.start(lambda on_progress, cancel: ran.append("newer"), newest=True)
+    with qtbot.waitSignal(job.cancelled, timeout=5000):
+        job.cancel()
+    assert ran == []
+    assert job.state is JobState.IDLE
+
+
+def test_an_error_of_the_replaced_work_is_no_news(job, qtbot):
+    failures = []
+    job.failed.connect(failures.append)
+    let_go = threading.Event()
+
+    def fails(on_progress, cancel):
+        let_go.wait(5)
+        raise ImageError("Too late.")
+
+    job.start(fails)
+    job.start(lambda on_progress, cancel: "fine", newest=True)
+    with qtbot.waitSignal(job.succeeded, timeout=5000):
+        let_go.set()
+    assert failures == []

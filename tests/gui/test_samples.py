@@ -12,7 +12,7 @@ from npe2 import PluginManifest
 from sklearn.metrics import roc_auc_score
 
 from napari_anoclip.engine.prompts import preset_names
-from napari_anoclip.plugin.layers import find_result
+from napari_anoclip.plugin.results import find as find_result
 from napari_anoclip.plugin.sample_data import SAMPLE_KEY, open_sample
 
 PACKAGE = resources.files("napari_anoclip")
@@ -28,7 +28,7 @@ def test_the_manifest_lists_the_packaged_samples():
 
 
 def test_the_widget_is_in_the_menus():
-    (widget,) = MANIFEST.contributions.widgets
+    widget, _ = MANIFEST.contributions.widgets
     assert widget.display_name == "AnoCLIP"
     assert [item.command for item in MANIFEST.contributions.menus["napari/layers/segment"]] == [widget.command]
 
@@ -56,9 +56,9 @@ def test_a_sample_prefills_the_dock(dock, viewer):
     for key in KEYS:
         image, _ = viewer.open_sample("napari-anoclip", key)
         told = image.metadata[SAMPLE_KEY]
-        assert dock.image.layer == image
-        assert dock.prompts.prompts.object == told["object"]
-        assert dock.prompts.prompts.name == told["preset"]
+        assert dock.controls.image.layer == image
+        assert dock.controls.prompts.prompts.object == told["object"]
+        assert dock.controls.prompts.prompts.name == told["preset"]
 
 
 def test_open_a_sample_press_run_see_the_defect(dock, viewer, shelf, run):
@@ -69,9 +69,9 @@ def test_open_a_sample_press_run_see_the_defect(dock, viewer, shelf, run):
     assert result.data.shape == mask.data.shape
     np.testing.assert_allclose(result.data_to_world((3, 4)), image.data_to_world((3, 4)))
     assert roc_auc_score(mask.data.ravel() > 0, result.data.ravel()) > 0.9
-    assert "MB · ready" in dock.model.note
+    assert "MB · ready" in dock.controls.model.note
     before = result.data.copy()
-    dock.adapt.setChecked(True)
+    dock.controls.adapt.setChecked(True)
     run(dock)
     assert find_result(viewer.layers, image) is result
     assert not np.array_equal(result.data, before)

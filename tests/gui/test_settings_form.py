@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 
 from napari_anoclip.engine.settings import AdaptationSettings, ScoringSettings, TilingSettings
@@ -49,3 +51,31 @@ def test_a_field_that_lives_elsewhere_has_no_control(qtbot):
     with pytest.raises(KeyError):
         form.control("enabled")
     assert form.value.enabled is False
+
+
+def test_an_edit_is_told(qtbot):
+    form = SettingsForm(AdaptationSettings)
+    heard = Mock()
+    form.changed.connect(heard)
+    form.control("steps").native.setValue(7)
+    heard.assert_called_once_with()
+    form.control("start").native.setCurrentIndex(1)
+    assert heard.call_count == 2
+
+
+def test_setting_all_at_once_is_told_once_and_only_when_something_changes(qtbot):
+    form = SettingsForm(AdaptationSettings)
+    heard = Mock()
+    form.changed.connect(heard)
+    form.value = AdaptationSettings(steps=9, noise=0.1, start="zero")
+    assert heard.call_count == 1
+    form.value = AdaptationSettings(steps=9, noise=0.1, start="zero")
+    assert heard.call_count == 1
+
+
+def test_a_screen_reader_hears_what_each_control_is(model):
+    form = SettingsForm(model)
+    for name, field in model.model_fields.items():
+        native = form.control(name).native
+        assert native.accessibleName() == form.control(name).label
+        assert native.accessibleDescription() == field.description

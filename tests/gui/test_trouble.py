@@ -15,8 +15,8 @@ from napari_anoclip.engine import vision
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin.dock import AnoCLIPDock
 from napari_anoclip.plugin.job import JobState
-from napari_anoclip.plugin.layers import find_result
 from napari_anoclip.plugin.models import PAPER
+from napari_anoclip.plugin.results import find as find_result
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def fails(qtbot):
 
 def works_again(dock, viewer, run, picture):
     """A good image and the loaded model after the trouble."""
-    dock.model.choose("builtin")
-    dock.model.device.setCurrentText("auto")
+    dock.controls.model.choose("builtin")
+    dock.controls.model.device.setCurrentText("auto")
     image = viewer.add_image(picture, rgb=True, name="good")
     run(dock)
     assert dock.notice.text == ""
@@ -149,31 +149,32 @@ def test_the_dock_is_closed_during_a_run(ready, viewer, use_model, bright_is_bad
     qtbot.wait(50)
     use_model(bright_is_bad)
     _, reopened = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP")
-    reopened.prompts.prefill({"object": "plate", "preset": "short"})
+    reopened.controls.prompts.prefill({"object": "plate", "preset": "short"})
     run(reopened)
 
 
 def test_an_object_without_a_usable_name(ready, viewer, run, picture):
-    ready.prompts.prefill({"object": "plate {", "preset": "short"})
+    ready.controls.prompts.prefill({"object": "plate {", "preset": "short"})
     ready.run_bar.run_button.click()
     assert "braces" in ready.notice.text
-    ready.prompts.prefill({"object": "plate", "preset": "short"})
+    ready.controls.prompts.prefill({"object": "plate", "preset": "short"})
     works_again(ready, viewer, run, picture)
 
 
 def test_a_side_without_prompts(ready, viewer, fails, run, picture, monkeypatch):
     one_sided = PromptSet.compose(object="plate", normal_states=["normal {}"])
     with monkeypatch.context() as patch:
-        patch.setattr(type(ready.prompts), "prompts", property(lambda self: one_sided))
+        patch.setattr(type(ready.controls.prompts), "prompts", property(lambda self: one_sided))
         assert "abnormal" in fails(ready)
     works_again(ready, viewer, run, picture)
 
 
-def test_a_name_of_two_hundred_words(ready, viewer, run):
-    ready.prompts.prefill({"object": "very " * 199 + "plate", "preset": "short"})
+def test_a_name_of_two_hundred_words(ready, viewer, run, qtbot):
+    ready.controls.prompts.prefill({"object": "very " * 199 + "plate", "preset": "short"})
     run(ready)
     assert find_result(viewer.layers, viewer.layers["plate_07"]) is not None
-    assert "remark" in ready.prompts.note, "what does not fit into the model is said"
+    # What does not fit into the model is said.
+    qtbot.waitUntil(lambda: "remark" in ready.controls.prompts.note, timeout=20_000)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_a_name_of_two_hundred_words(ready, viewer, run):
     [("no-such-model", "no-such-model"), ("RN50:openai", "ResNet"), ("ViT-B-16:no-such-weights", "no-such-weights")],
 )
 def test_models_that_are_unknown_or_unsuitable(ready, viewer, fails, run, picture, name, says):
-    ready.model.choose(name)
+    ready.controls.model.choose(name)
     assert says in fails(ready)
     works_again(ready, viewer, run, picture)
 
@@ -215,14 +216,14 @@ def test_checkpoints_that_cannot_be_used(ready, viewer, fails, run, picture, tmp
         torch.save({"visual.proj": torch.zeros(3, 3)}, path)
     elif kind == "code in a pickle":
         path.write_bytes(pickle.dumps(Payload()))
-    ready.model.choose(str(path))
+    ready.controls.model.choose(str(path))
     assert "model" in fails(ready)
     assert not Payload.exploded
     works_again(ready, viewer, run, picture)
 
 
 def test_a_model_that_is_not_here_is_offered_and_fails_without_network(ready, viewer, fails, run, picture, qtbot):
-    ready.model.choose(PAPER)
+    ready.controls.model.choose(PAPER)
     assert "not on this machine" in fails(ready)
     assert ready.notice.action == "Download"
     with qtbot.waitSignal(ready.job.failed, timeout=120_000):
@@ -234,7 +235,7 @@ def test_a_model_that_is_not_here_is_offered_and_fails_without_network(ready, vi
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 def test_a_device_that_is_not_there(ready, viewer, fails, run, picture):
-    ready.model.device.setCurrentText("cuda")
+    ready.controls.model.device.setCurrentText("cuda")
     assert "cuda" in fails(ready)
     works_again(ready, viewer, run, picture)
 

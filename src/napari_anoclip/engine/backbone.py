@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from napari_anoclip.engine import architecture, checkpoint
 from napari_anoclip.engine.batching import is_out_of_memory
-from napari_anoclip.engine.download import local_or_downloaded, pretrained_config
+from napari_anoclip.engine.download import local_or_downloaded, registered
 from napari_anoclip.engine.errors import DeviceError, DeviceMemoryError, ModelError
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.text import Tokenizer
@@ -246,16 +245,7 @@ def _locate(
     if Path(name).exists() or Path(name).suffix in checkpoint.SUFFIXES:
         weights, config_file = checkpoint.find_checkpoint(Path(name))
         return weights, checkpoint.read_config(config_file, weights, architecture_name)
-    match = re.fullmatch(r"([^:/\\]+):([^:/\\]+)", name)
-    if match is None:
-        architecture.registry_config(name)  # an unknown or unsuitable name gets its own sentence first
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none, so give the path of a file"
-        raise ModelError(f"'{name}' needs the name of its weights, as in '{name}:TAG'; open_clip knows: {tags}.")
-    registry_name, tag = match.groups()
-    config = architecture.registry_config(registry_name)
-    entry = pretrained_config(registry_name, tag)
-    if entry.get("quick_gelu"):  # these weights were trained with it, whatever the architecture's default
-        config = {**config, "quick_gelu": True}
+    config, entry = registered(name)
     weights = local_or_downloaded(entry, name, download=download, models_folder=models_folder, reporter=reporter)
     return weights, {"model_cfg": config, "preprocess_cfg": entry}
 

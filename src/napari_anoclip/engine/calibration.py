@@ -44,6 +44,11 @@ class DisplayRange:
     high: float
     source: str
 
+    @property
+    def threshold(self) -> float:
+        """The 99.9th percentile of normal patches: what lies above it is rarely normal."""
+        return self.low + NORMAL_SHARE * (self.high - self.low)
+
     @classmethod
     def of_normal(cls, grids: list[NDArray[np.float32]], source: str) -> DisplayRange:
         """Range from the patch grids of normal pictures.

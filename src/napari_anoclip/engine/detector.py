@@ -30,14 +30,16 @@ from napari_anoclip.engine.backbone import BUILTIN, Backbone, Precision
 from napari_anoclip.engine.calibration import NORMAL_SHARE, DisplayRange, RangeStore, reference_pictures
 from napari_anoclip.engine.embedding_cache import EmbeddingCache
 from napari_anoclip.engine.errors import ImageError
-from napari_anoclip.engine.image_encoder import ImageEncoder, ImageSource, TokenField
+from napari_anoclip.engine.image_encoder import ImageEncoder, ImageSource
 from napari_anoclip.engine.imaging import IntensityScaling
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.scoring import Explanation
 from napari_anoclip.engine.settings import DEFAULT_VV_BLOCKS, AnoCLIPSettings, MeanOrder
+from napari_anoclip.engine.similarity import Similarity, similar_patches
 from napari_anoclip.engine.text import TextEncoder, TextFeatures, Tokenizer
 from napari_anoclip.engine.tiling import Lattice, resample, upsample
+from napari_anoclip.engine.token_field import TokenField, TokenStream
 from napari_anoclip.engine.views import VIEW_COUNT
 from napari_anoclip.engine.vision import VisualTokens
 
@@ -54,7 +56,9 @@ class Detection:
     Attributes
     ----------
     map : ndarray
-        (H, W) float32, probability of being abnormal, on the image's own pixels.
+        (H, W) float32, probability of being abnormal, on the image's own pixels, or on blocks of them.
+    before : ndarray or None
+        The same without adaptation, where adaptation was on.
     grid : ndarray
         (Gh, Gw) float32, the same on the patch lattice, before interpolation.
     score : float
@@ -70,6 +74,7 @@ class Detection:
     """
 
     map: FloatArray
+    before: FloatArray | None
     grid: FloatArray
     score: float
     scaling: IntensityScaling
@@ -138,6 +143,7 @@ class AnoCLIP:
         download: bool = False,
         models_folder: Path | None = None,
         cache_folder: Path | None = None,
+        token_cache_bytes: int = DEFAULT_TOKEN_CACHE_BYTES,
         on_progress: ProgressCallback | None = None,
         cancel: CancelFlag | None = None,
     ) -> AnoCLIP:
@@ -160,6 +166,8 @@ class AnoCLIP:
             Where downloaded models are kept.
         cache_folder : Path, optional
             Where prompt embeddings and display ranges are kept.
+        token_cache_bytes : int
+            Bound on the tokens of images kept in memory.
         on_progress : callable, optional
             Called with a `Progress`.
         cancel : CancelFlag, optional
@@ -191,7 +199,7 @@ class AnoCLIP:
             models_folder=models_folder,
             reporter=Reporter(on_progress, cancel),
         )
-        return cls(backbone, cache_folder=cache_folder)
+        return cls(backbone, cache_folder=cache_folder, token_cache_bytes=token_cache_bytes)
 
     @classmethod
     def from_open_clip(
@@ -274,7 +282,29 @@ class AnoCLIP:
     @property
     def memory_bytes(self) -> int:
         """Bytes of the weights and of the tokens kept."""
-        return self._backbone.memory_bytes + self._images.cached_bytes
+        return self._backbone.memory_bytes + self.token_bytes
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes of the tokens kept."""
+        return self._images.cached_bytes
+
+    @property
+    def token_cache_bytes(self) -> int:
+        """Bound on the tokens of images kept in memory; a lower one drops the longest unused at once."""
+        return self._images.cache_bytes
+
+    @token_cache_bytes.setter
+    def token_cache_bytes(self, bound: int) -> None:
+        self._images.cache_bytes = bound
+
+    def forget_tokens(self) -> None:
+        """Drop the tokens of all images; they are encoded again when needed."""
+        self._images.forget()
+
+    def prompts_to_encode(self, prompts: PromptSet) -> int:
+        """Count the different prompts of a set that the text tower has not met."""
+        return self._text.missing(prompts)
 
     def encode_image(self, batch: Tensor, *, vv_blocks: int = DEFAULT_VV_BLOCKS) -> VisualTokens:
         """Encode images that are prepared already.
@@ -345,6 +375,8 @@ class AnoCLIP:
         settings: AnoCLIPSettings = _DEFAULTS,
         *,
         contrast_limits: tuple[float, float] | None = None,
+        block: int = 1,
+        on_step: Callable[[int, float], None] | None = None,
         on_progress: ProgressCallback | None = None,
         cancel: CancelFlag | None = None,
     ) -> Detection:
@@ -352,14 +384,19 @@ class AnoCLIP:
 
         Parameters
         ----------
-        image : array-like
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); any real type.
+        image : array-like or ImageSource
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), any real type; or what `ImageSource.of` made of one, which
+            need not be hashed again.
         prompts : PromptSet
             What normal and abnormal look like, in words.
         settings : AnoCLIPSettings
             Everything else.
         contrast_limits : tuple of float, optional
             Intensities that are black and white; otherwise the type or robust percentiles decide.
+        block : int
+            The map has one value for so many pixels squared, for images whose map would not fit into memory.
+        on_step : callable, optional
+            Called with (step from 1, loss before it) while adapting.
         on_progress : callable, optional
             Called with a `Progress` after every batch and step, in this thread.
         cancel : CancelFlag, optional
@@ -382,18 +419,25 @@ class AnoCLIP:
         """
         started = time.perf_counter()
         report = Reporter(on_progress, cancel)
-        source = ImageSource.of(image, contrast_limits)
+        source = _source(image, contrast_limits)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
-        fields, losses = self._adapted_fields(source, text, settings, report)
-        grid, lattice = self._score(fields, text, settings)
+        fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
+        before: FloatArray | None = None
+        losses: tuple[float, ...] = ()
         method = settings.scoring.upsampling if settings.tiling.mode == "fit" else "half_pixel"
+        if settings.adaptation.enabled:
+            plain = fields
+            fields, losses = self._adapted(plain, text, settings, report, on_step)
+            before = upsample(*self._score(plain, text, settings), method, block)
+        grid, lattice = self._score(fields, text, settings)
         score = scoring.image_score(
             self._class_probability(source, fields, text, settings, report),
             float(grid.max()),
             settings.scoring.image_score,
         )
         return Detection(
-            map=upsample(grid, lattice, method),
+            map=upsample(grid, lattice, method, block),
+            before=before,
             grid=grid,
             score=score,
             scaling=source.scaling,
@@ -432,16 +476,46 @@ class AnoCLIP:
             If the pixel is outside the image, or as for `detect`.
         """
         report = Reporter()
-        source = ImageSource.of(image, contrast_limits)
-        if not (0 <= at[0] < source.size[0] and 0 <= at[1] < source.size[1]):
-            raise ImageError(f"Pixel {tuple(at)} is outside the image, which has {source.size[0]} × {source.size[1]}.")
+        source = _source_around(image, contrast_limits, at)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
-        fields, _ = self._adapted_fields(source, text, settings, report)
+        fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
+        if settings.adaptation.enabled:
+            fields, _ = self._adapted(fields, text, settings, report)
         finest = fields[-1]
-        cell = finest.lattice.rows.cell_at(at[0]), finest.lattice.columns.cell_at(at[1])
-        tile, (row, column) = finest.lattice.tile_at(cell)
-        token = finest.patches[tile, row * finest.lattice.columns.tile_cells + column]
-        return scoring.explain_token(token, text, self._map_temperature(settings), cell)
+        cell = finest.lattice.cell_at(at)
+        token = finest.token(cell)
+        return scoring.explain_token(token, text, self._map_temperature(settings), cell, finest.lattice.box(cell))
+
+    def similar(
+        self,
+        image: Any,
+        at: tuple[int, int],
+        settings: AnoCLIPSettings = _DEFAULTS,
+        *,
+        contrast_limits: tuple[float, float] | None = None,
+    ) -> Similarity:
+        """Find where else in an image it looks like at a pixel, by V-V patch tokens as they come from the model.
+
+        Parameters
+        ----------
+        image, settings, contrast_limits
+            As for `detect`.
+        at : tuple of int
+            (row, column) of a pixel.
+
+        Returns
+        -------
+        Similarity
+            On the finest scale.
+
+        Raises
+        ------
+        ImageError
+            If the pixel is outside the image, or as for `detect`.
+        """
+        source = _source_around(image, contrast_limits, at)
+        finest = self._images.fields(source, settings.tiling, settings.vv_blocks, Reporter())[-1]
+        return similar_patches(finest.patches, finest.lattice, finest.lattice.cell_at(at))
 
     def adapt(
         self,
@@ -529,7 +603,7 @@ class AnoCLIP:
         prompts, settings
             As for `detect`; of the tiling, only side and interpolation matter.
         references : iterable of array-like, optional
-            The user's own good images; the packaged normal pictures otherwise.
+            The user's own good images; the packaged normal pictures otherwise, every second one with adaptation.
         on_progress, cancel : optional
             As for `detect`.
 
@@ -546,7 +620,9 @@ class AnoCLIP:
         """
         report = Reporter(on_progress, cancel)
         fitted = settings.model_copy(update={"tiling": settings.tiling.model_copy(update={"mode": "fit"})})
-        pictures = list(references) if references is not None else self._packaged_references
+        # Each adapted picture is a training of its own, and somebody who edits a prompt is waiting for it.
+        packaged = self._packaged_references[:: 2 if fitted.adaptation.enabled else 1]
+        pictures = packaged if references is None else list(references)
         sources = [ImageSource.of(picture) for picture in pictures]
         if not sources:
             raise ImageError("A display range needs at least one normal picture.")
@@ -567,7 +643,10 @@ class AnoCLIP:
         grids = []
         for index, source in enumerate(sources):
             report("measuring normal pictures", index, len(sources))
-            fields, _ = self._adapted_fields(source, text, fitted, Reporter(cancel=cancel))
+            quiet = Reporter(cancel=cancel)
+            fields = self._images.fields(source, fitted.tiling, fitted.vv_blocks, quiet)
+            if fitted.adaptation.enabled:
+                fields, _ = self._adapted(fields, text, fitted, quiet)
             grids.append(self._score(fields, text, fitted)[0])
         report("measuring normal pictures", len(sources), len(sources))
         described = "packaged normal pictures" if references is None else "own good images"
@@ -579,16 +658,18 @@ class AnoCLIP:
     def _packaged_references(self) -> list[NDArray[np.uint8]]:
         return list(reference_pictures())
 
-    def _adapted_fields(
-        self, source: ImageSource, text: TextFeatures, settings: AnoCLIPSettings, report: Reporter
-    ) -> tuple[list[TokenField], tuple[float, ...]]:
-        """Tokens of the image at each scale, coarse first, adapted where that is on."""
-        fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
-        if not settings.adaptation.enabled:
-            return fields, ()
+    def _adapted(
+        self,
+        fields: list[TokenField | TokenStream],
+        text: TextFeatures,
+        settings: AnoCLIPSettings,
+        report: Reporter,
+        on_step: Callable[[int, float], None] | None = None,
+    ) -> tuple[list[TokenField | TokenStream], tuple[float, ...]]:
+        """Tokens at each scale adapted to their image, and the loss before each step."""
         # One adapter for the whole image: tiles adapted apart would not agree where they overlap.
         tokens = torch.cat([one.patches.flatten(0, 1) for one in fields])
-        adapted = self._adapt_one(tokens, text, settings, reporter=report)
+        adapted = self._adapt_one(tokens, text, settings, reporter=report, on_step=on_step)
         parts = adapted.tokens.split([one.patches.shape[0] * one.patches.shape[1] for one in fields])
         return [
             TokenField(one.lattice, part.reshape(one.patches.shape), one.cls)
@@ -602,16 +683,16 @@ class AnoCLIP:
         return adapt_tokens(tokens, text, settings.adaptation, temperature, **options)
 
     def _score(
-        self, fields: list[TokenField], text: TextFeatures, settings: AnoCLIPSettings
+        self, fields: list[TokenField | TokenStream], text: TextFeatures, settings: AnoCLIPSettings
     ) -> tuple[FloatArray, Lattice]:
         """Probabilities on the finest lattice, the mean over scales, smoothed where that is on."""
         finest = fields[-1].lattice
         grids = []
         for one in fields:
             with torch.inference_mode():
-                tiles = self._probability(one.patches, text, settings).cpu().numpy()
+                tiles = [self._probability(part, text, settings).cpu().numpy() for part in one.parts()]
             shape = one.lattice.rows.tile_cells, one.lattice.columns.tile_cells
-            grid = one.lattice.blend(tiles.reshape(-1, *shape))
+            grid = one.lattice.blend(np.concatenate(tiles).reshape(-1, *shape))
             grids.append(grid if one.lattice == finest else resample(grid, one.lattice, finest))
         grid = np.mean(grids, axis=0, dtype=np.float32)
         return (scoring.smooth(grid) if settings.scoring.smooth else grid), finest
@@ -625,7 +706,7 @@ class AnoCLIP:
     def _class_probability(
         self,
         source: ImageSource,
-        fields: list[TokenField],
+        fields: list[TokenField | TokenStream],
         text: TextFeatures,
         settings: AnoCLIPSettings,
         report: Reporter,
@@ -652,6 +733,17 @@ class AnoCLIP:
             "scaling": asdict(source.scaling),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+
+def _source(image: Any, contrast_limits: tuple[float, float] | None) -> ImageSource:
+    return image if isinstance(image, ImageSource) else ImageSource.of(image, contrast_limits)
+
+
+def _source_around(image: Any, contrast_limits: tuple[float, float] | None, at: tuple[int, int]) -> ImageSource:
+    source = _source(image, contrast_limits)
+    if not (0 <= at[0] < source.size[0] and 0 <= at[1] < source.size[1]):
+        raise ImageError(f"Pixel {tuple(at)} is outside the image, which has {source.size[0]} × {source.size[1]}.")
+    return source
 
 
 def _digest(*parts: Any) -> str:

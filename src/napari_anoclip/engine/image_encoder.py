@@ -27,8 +27,12 @@ from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.settings import Interpolation, TilingSettings
 from napari_anoclip.engine.tiling import Axis, Lattice
 from napari_anoclip.engine.token_cache import TokenCache
+from napari_anoclip.engine.token_field import TokenField, TokenStream, tiles_a_group
 from napari_anoclip.engine.views import views
 from napari_anoclip.engine.vision import VisualTokens
+
+HELD_BYTES = 1 << 30
+"""Bound on the tokens of one image that are held at once, unless more may be kept anyway."""
 
 _MAX_BATCH = 64
 _CPU_BATCH = 8
@@ -71,25 +75,6 @@ class ImageSource:
         return cls(image, size, scaling, hashlib.blake2b(identity.encode(), digest_size=16).hexdigest())
 
 
-@dataclass(frozen=True)
-class TokenField:
-    """Tokens of all tiles of one lattice over an image.
-
-    Attributes
-    ----------
-    lattice : Lattice
-        Where the tiles lie.
-    patches : Tensor
-        (n, l, C) projected patch tokens of the n tiles, not normalised.
-    cls : Tensor
-        (n, C) projected class tokens.
-    """
-
-    lattice: Lattice
-    patches: Tensor
-    cls: Tensor
-
-
 class ImageEncoder:
     """The image tower with its memory: no tile is encoded twice.
 
@@ -109,6 +94,19 @@ class ImageEncoder:
     def cached_bytes(self) -> int:
         """Bytes of the tokens kept."""
         return self._cache.bytes
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bound on the tokens kept."""
+        return self._cache.max_bytes
+
+    @cache_bytes.setter
+    def cache_bytes(self, bound: int) -> None:
+        self._cache.max_bytes = bound
+
+    def forget(self) -> None:
+        """Drop all tokens."""
+        self._cache.clear()
 
     def encode(
         self, count: int, read: Callable[[int, int], Tensor], vv_blocks: int, report: Reporter | None = None
@@ -138,22 +136,16 @@ class ImageEncoder:
         Cancelled
             Between two batches, if the flag is set.
         """
-
-        def encode(start: int, stop: int) -> VisualTokens:
-            with torch.inference_mode():
-                batch = read(start, stop).to(self._backbone.device, self._backbone.dtype)
-                return vision.encode(self._backbone.visual, batch, vv_blocks=vv_blocks)
-
         on_batch = None if report is None else lambda done, total: report("encoding image", done, total)
-        parts = run_in_batches(encode, count, self._batch_size(), on_batch)
-        return VisualTokens(
-            torch.cat([part.patches.float() for part in parts]),
-            torch.cat([part.cls.float() for part in parts]),
-            parts[0].grid,
-        )
+        return self._encode(count, read, vv_blocks, on_batch)
 
-    def fields(self, source: ImageSource, tiling: TilingSettings, vv_blocks: int, report: Reporter) -> list[TokenField]:
+    def fields(
+        self, source: ImageSource, tiling: TilingSettings, vv_blocks: int, report: Reporter
+    ) -> list[TokenField | TokenStream]:
         """Tokens of an image at each scale asked for, coarse first.
+
+        Those of one scale that together are too large for memory are encoded group by group, when they are gone
+        through.
 
         Parameters
         ----------
@@ -168,7 +160,7 @@ class ImageEncoder:
 
         Returns
         -------
-        list of TokenField
+        list of TokenField or TokenStream
             The finest scale last.
 
         Raises
@@ -233,19 +225,57 @@ class ImageEncoder:
 
     def _field(
         self, source: ImageSource, lattice: Lattice, interpolation: Interpolation, vv_blocks: int, report: Reporter
-    ) -> TokenField:
+    ) -> TokenField | TokenStream:
         key = (source.digest, lattice, interpolation, vv_blocks)
         kept = self._cache.get(key)
-        if kept is None:
-            tiles = lattice.tiles
+        if kept is not None:
+            return TokenField(lattice, *kept)
+        tiles = lattice.tiles
 
-            def read(start: int, stop: int) -> Tensor:
-                return torch.stack([self._input(source, lattice, tile, interpolation) for tile in tiles[start:stop]])
+        def encode(start: int, stop: int) -> tuple[Tensor, Tensor]:
+            def read(first: int, last: int) -> Tensor:
+                some = tiles[start + first : start + last]
+                return torch.stack([self._input(source, lattice, tile, interpolation) for tile in some])
 
-            tokens = self.encode(len(tiles), read, vv_blocks, report)
-            kept = (tokens.patches, tokens.cls)
-            self._cache.put(key, kept)
+            def on_batch(done: int, _: int) -> None:
+                report("encoding image", start + done, len(tiles))
+
+            tokens = self._encode(stop - start, read, vv_blocks, on_batch)
+            return tokens.patches, tokens.cls
+
+        tile_bytes = lattice.rows.tile_cells * lattice.columns.tile_cells * self._backbone.visual.proj.shape[1] * 4
+        if len(tiles) * tile_bytes > max(self._cache.max_bytes, HELD_BYTES):
+            return TokenStream(lattice, tiles_a_group(tile_bytes), encode)
+        kept = encode(0, len(tiles))
+        self._cache.put(key, kept)
         return TokenField(lattice, *kept)
+
+    def _encode(
+        self,
+        count: int,
+        read: Callable[[int, int], Tensor],
+        vv_blocks: int,
+        on_batch: Callable[[int, int], None] | None,
+    ) -> VisualTokens:
+        """Encode in batches, into one tensor: parts joined at the end would need the memory twice."""
+        whole: list[VisualTokens] = []
+
+        def encode(start: int, stop: int) -> None:
+            with torch.inference_mode():
+                batch = read(start, stop).to(self._backbone.device, self._backbone.dtype)
+                part = vision.encode(self._backbone.visual, batch, vv_blocks=vv_blocks)
+            # Out of inference mode: adaptation trains on these.
+            if not whole:
+                patches, cls = (
+                    torch.empty((count, *one.shape[1:]), dtype=torch.float32, device=one.device)
+                    for one in (part.patches, part.cls)
+                )
+                whole.append(VisualTokens(patches, cls, part.grid))
+            whole[0].patches[start:stop] = part.patches
+            whole[0].cls[start:stop] = part.cls
+
+        run_in_batches(encode, count, self._batch_size(), on_batch)
+        return whole[0]
 
     def _input(
         self, source: ImageSource, lattice: Lattice, tile: tuple[int, int], interpolation: Interpolation

@@ -25,6 +25,8 @@ ROBUST_PERCENTILES = (0.1, 99.9)
 _FULL_RANGES = {np.dtype(bool): 1.0, np.dtype(np.uint8): 255.0}
 _SAMPLED_PIXELS = 1 << 22
 _STRIP_PIXELS = 1 << 22
+_READ_BYTES = 1 << 27
+"""Whole rows of chunks are read at once, up to so much; what is stored in larger ones is read again and again."""
 
 
 @dataclass(frozen=True)
@@ -131,15 +133,7 @@ def read_rgb(image: Any, rows: slice, columns: slice, scaling: IntensityScaling)
     Tensor
         (3, h, w) float32.
     """
-    region = np.asarray(image[rows, columns])
-    grey = region.ndim == 2 or region.shape[2] == 1
-    # Wide types would lose small differences in float32 before the offset is taken away.
-    unit: NDArray[Any] = np.atleast_3d(region)[..., :3].astype(np.float64 if region.dtype.itemsize > 2 else np.float32)
-    unit -= scaling.low
-    unit /= scaling.high - scaling.low
-    np.clip(unit, 0, 1, out=unit)
-    planes = torch.from_numpy(np.moveaxis(unit, -1, 0).astype(np.float32, order="C")).nan_to_num_(nan=0.0)
-    return planes.expand(3, -1, -1) if grey else planes
+    return _rgb(np.asarray(image[rows, columns]), scaling)
 
 
 def read_resized(
@@ -169,8 +163,8 @@ def read_resized(
     height, width = size
     # Resampling is separable: rows are narrowed strip by strip, and only the narrow image is held whole.
     strips = [
-        _resize(read_rgb(image, strip, columns, scaling), (strip.stop - strip.start, width), interpolation)
-        for strip in _strips(rows, columns.stop - columns.start)
+        _resize(_rgb(strip, scaling), (strip.shape[0], width), interpolation)
+        for _, strip in _read_strips(image, rows, columns)
     ]
     return _resize(torch.cat(strips, dim=1), (height, width), interpolation).clamp_(0, 1)
 
@@ -190,8 +184,8 @@ def fingerprint(image: Any) -> str:
     """
     # SHA-256, because processors have instructions for it: this is the larger part of a run on kept tokens.
     digest = hashlib.sha256(f"{tuple(image.shape)} {image.dtype}".encode())
-    for strip in _strips(slice(0, image.shape[0]), int(np.prod(image.shape[1:]))):
-        digest.update(np.ascontiguousarray(image[strip]).view(np.uint8).data)
+    for _, strip in _read_strips(image, slice(0, image.shape[0]), slice(0, image.shape[1])):
+        digest.update(np.ascontiguousarray(strip).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -221,18 +215,54 @@ def _resize(planes: Tensor, size: tuple[int, int], interpolation: str) -> Tensor
     return resized[0]
 
 
-def _strips(rows: slice, width: int) -> Iterator[slice]:
-    """Cut rows into strips of at most `_STRIP_PIXELS` pixels."""
-    step = max(1, _STRIP_PIXELS // max(1, width))
-    for start in range(rows.start, rows.stop, step):
-        yield slice(start, min(start + step, rows.stop))
+def _rgb(region: NDArray[Any], scaling: IntensityScaling) -> Tensor:
+    grey = region.ndim == 2 or region.shape[2] == 1
+    # Wide types would lose small differences in float32 before the offset is taken away.
+    unit: NDArray[Any] = np.atleast_3d(region)[..., :3].astype(np.float64 if region.dtype.itemsize > 2 else np.float32)
+    unit -= scaling.low
+    unit /= scaling.high - scaling.low
+    np.clip(unit, 0, 1, out=unit)
+    planes = torch.from_numpy(np.moveaxis(unit, -1, 0).astype(np.float32, order="C")).nan_to_num_(nan=0.0)
+    return planes.expand(3, -1, -1) if grey else planes
+
+
+def _read_strips(image: Any, rows: slice, columns: slice) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Read a region in strips of at most `_STRIP_PIXELS` pixels, each with its first row.
+
+    Where the image is stored in chunks, rows of chunks are read whole, so that none is decoded twice.
+    """
+    width = max(1, columns.stop - columns.start)
+    strip_rows = max(1, _STRIP_PIXELS // width)
+    chunk_rows = _chunk_rows(image)
+    row_bytes = width * int(np.prod(image.shape[2:])) * np.dtype(image.dtype).itemsize
+    together = chunk_rows if chunk_rows > strip_rows and chunk_rows * row_bytes <= _READ_BYTES else strip_rows
+    if 1 < chunk_rows < together:
+        together -= together % chunk_rows
+    start = rows.start
+    while start < rows.stop:
+        stop = min((start // together + 1) * together, rows.stop)
+        read = np.asarray(image[start:stop, columns])
+        for first in range(0, stop - start, strip_rows):
+            yield start + first, read[first : first + strip_rows]
+        start = stop
+
+
+def _chunk_rows(image: Any) -> int:
+    """Rows that are stored together, by the two ways in which array libraries say so; 1 if they are not."""
+    chunks = getattr(image, "chunks", None)  # zarr and h5py: rows of a chunk; dask: rows of each
+    if not chunks:
+        return 1
+    return int(max(chunks[0]) if isinstance(chunks[0], tuple) else chunks[0])
 
 
 def _finite_sample(image: Any) -> NDArray[np.float64]:
     """Finite values of a regular subset of the pixels, alpha left out; all of them in images up to 4 megapixels."""
     step = max(1, math.ceil(math.sqrt(image.shape[0] * image.shape[1] / _SAMPLED_PIXELS)))
-    sample = np.asarray(image[::step, ::step])
-    if sample.ndim == 3:
-        sample = sample[..., :3]
-    values = sample.astype(np.float64).ravel()
-    return values[np.isfinite(values)]
+    if isinstance(image, np.ndarray):
+        parts = [image[::step, ::step]]
+    else:
+        strips = _read_strips(image, slice(0, image.shape[0]), slice(0, image.shape[1]))
+        parts = [np.array(strip[-first % step :: step, ::step]) for first, strip in strips]
+    values = np.concatenate([part[..., :3].ravel() if part.ndim == 3 else part.ravel() for part in parts])
+    sample: NDArray[np.float64] = values.astype(np.float64)
+    return sample[np.isfinite(sample)]

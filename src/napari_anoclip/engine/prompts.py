@@ -248,9 +248,31 @@ class PromptSet(BaseModel):
         }
         return renamed._replaced(disabled=frozenset(new_names.get(prompt, prompt) for prompt in self.disabled))
 
+    def with_entries(self, field: str, entries: Iterable[Entry | str]) -> Self:
+        """Put other entries into one of the lists.
+
+        Parameters
+        ----------
+        field : str
+            The list, a key of `PLACEHOLDERS`.
+        entries : iterable of Entry or str
+            What it holds from now on.
+
+        Raises
+        ------
+        PromptError
+            If an entry is empty or there would be too many prompts.
+        """
+        return self._replaced(**{field: tuple(entries)})
+
     def with_prompt(self, prompt: str, on: bool) -> Self:
         """Switch a single finished prompt on or off."""
-        return self._replaced(disabled=self.disabled - {prompt} if on else self.disabled | {prompt})
+        return self.with_prompts([prompt], on)
+
+    def with_prompts(self, prompts: Iterable[str], on: bool) -> Self:
+        """Switch several finished prompts on or off."""
+        named = frozenset(prompts)
+        return self._replaced(disabled=self.disabled - named if on else self.disabled | named)
 
     def to_yaml(self) -> str:
         """Write the set as text that a person can edit; `from_yaml` gives back an equal set."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_anoclip.engine.settings import ImageScore
 from napari_anoclip.engine.text import TextFeatures
+from napari_anoclip.engine.tiling import Box
 
 FloatArray = NDArray[np.float32]
 
@@ -107,6 +108,8 @@ class Explanation:
     ----------
     patch : tuple of int
         (row, column) on the lattice of the result's grid.
+    box : tuple of float
+        (top, left, bottom, right) of the patch, in pixels of the image.
     logit : float
         (cos_abnormal - cos_normal) / τ of this patch before smoothing; its sigmoid is the probability.
     probability : float
@@ -120,6 +123,7 @@ class Explanation:
     """
 
     patch: tuple[int, int]
+    box: Box
     logit: float
     probability: float
     prompts: tuple[str, ...]
@@ -127,7 +131,9 @@ class Explanation:
     shares: FloatArray
 
 
-def explain_token(token: Tensor, text: TextFeatures, temperature: float, patch: tuple[int, int]) -> Explanation:
+def explain_token(
+    token: Tensor, text: TextFeatures, temperature: float, patch: tuple[int, int], box: Box
+) -> Explanation:
     """Split a patch's logit among the prompts.
 
     A side feature is a weighted sum of its prompts' unit embeddings, so that its cosine with a token is the same
@@ -141,7 +147,7 @@ def explain_token(token: Tensor, text: TextFeatures, temperature: float, patch: 
         Features of the prompts.
     temperature : float
         Softmax temperature τ of the map.
-    patch : tuple of int
+    patch, box
         Where the token sits, for the record.
 
     Returns
@@ -156,6 +162,7 @@ def explain_token(token: Tensor, text: TextFeatures, temperature: float, patch: 
     logit = float(shares.double().sum())
     return Explanation(
         patch=patch,
+        box=box,
         logit=logit,
         probability=float(torch.sigmoid(torch.tensor(logit))),
         prompts=text.prompts,

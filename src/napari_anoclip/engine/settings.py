@@ -15,6 +15,8 @@ ImageScore = Literal["class_token", "map_max", "both"]
 Interpolation = Literal["bilinear", "bicubic"]
 TileMode = Literal["fit", "tiles", "both"]
 
+RangeSource = Literal["calibrated", "own", "manual"]
+
 DEFAULT_VV_BLOCKS = 12
 """How many of the last blocks the V-V path covers (all of them in ViT-B)."""
 
@@ -85,6 +87,21 @@ class TilingSettings(_Settings):
         description="Side of the model's square in pixels, rounded to whole patches; empty uses the model's own.",
     )
     interpolation: Interpolation = Field("bilinear", description="Resampling of the image; the paper uses bilinear.")
+
+
+class DisplaySettings(_Settings):
+    """How maps are shown. Nothing here changes a probability."""
+
+    range: RangeSource = Field(
+        "calibrated",
+        description="Colours from packaged normal pictures, from your own good images, or between two numbers.",
+    )
+    low: float = Field(0.0, ge=0, le=1, description="Probability of the first colour, where set by hand.")
+    high: float = Field(1.0, ge=0, le=2, description="Probability of the last colour, where set by hand.")
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Probability that counts as anomalous; empty takes it from the normal pictures."
+    )
+    contour: bool = Field(False, description="Outline what lies above the threshold.")
 
 
 class AnoCLIPSettings(_Settings):

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FloatArray = NDArray[np.float32]
+Box = tuple[float, float, float, float]
+"""Edges of a rectangle on an image, in pixels from its top left corner: (top, left, bottom, right)."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,18 @@ class Lattice:
         """First cell (row, column) of every tile, row by row."""
         return [(row, column) for row in self.rows.starts for column in self.columns.starts]
 
+    def cell_at(self, pixel: tuple[int, int]) -> tuple[int, int]:
+        """The cell (row, column) that covers a pixel (row, column)."""
+        return self.rows.cell_at(pixel[0]), self.columns.cell_at(pixel[1])
+
+    def box(self, cell: tuple[int, int]) -> Box:
+        """Edges of a cell on the image, in pixels from its top left corner: (top, left, bottom, right)."""
+        (top, bottom), (left, right) = (
+            (min(index * axis.pitch, axis.length), min((index + 1) * axis.pitch, axis.length))
+            for index, axis in zip(cell, (self.rows, self.columns), strict=True)
+        )
+        return top, left, bottom, right
+
     def blend(self, tiles: FloatArray) -> FloatArray:
         """Blend the scores of all tiles into one grid.
 
@@ -144,9 +161,16 @@ class Lattice:
                     best, best_weight = (index, local), weight
         return best
 
+    def token(self, tiles: Tensor, cell: tuple[int, int]) -> Tensor:
+        """The token (C,) of a cell among those of all tiles (n, l, C): of the tile that weighs most there."""
+        tile, (row, column) = self.tile_at(cell)
+        return tiles[tile, row * self.columns.tile_cells + column]
 
-def upsample(grid: FloatArray, lattice: Lattice, method: Literal["half_pixel", "align_corners"]) -> FloatArray:
-    """Bilinear interpolation of a grid to the image's pixels.
+
+def upsample(
+    grid: FloatArray, lattice: Lattice, method: Literal["half_pixel", "align_corners"], block: int = 1
+) -> FloatArray:
+    """Bilinear interpolation of a grid to the image's pixels, or to blocks of them.
 
     Parameters
     ----------
@@ -157,15 +181,17 @@ def upsample(grid: FloatArray, lattice: Lattice, method: Literal["half_pixel", "
     method : {"half_pixel", "align_corners"}
         Each score sits at the centre of its cell, or the outermost scores sit on the outermost pixels, which shifts
         the map by up to half a patch (the published code).
+    block : int
+        Side of the square of pixels that gets one value, that of its centre: a map of an image larger than memory.
 
     Returns
     -------
     ndarray
-        (H, W) float32.
+        (ceil(H / block), ceil(W / block)) float32.
     """
     # Rows last: they are copied whole, where single values of a large map would be gathered one by one.
-    flat = _interpolate(grid, lattice.columns, method, axis=1)
-    return _interpolate(flat, lattice.rows, method, axis=0)
+    flat = _interpolate(grid, lattice.columns, method, block, axis=1)
+    return _interpolate(flat, lattice.rows, method, block, axis=0)
 
 
 def resample(grid: FloatArray, source: Lattice, target: Lattice) -> FloatArray:
@@ -189,8 +215,8 @@ def resample(grid: FloatArray, source: Lattice, target: Lattice) -> FloatArray:
     return grid
 
 
-def _interpolate(grid: FloatArray, axis_of_lattice: Axis, method: str, axis: int) -> FloatArray:
-    pixels = np.arange(axis_of_lattice.length, dtype=np.float64)
+def _interpolate(grid: FloatArray, axis_of_lattice: Axis, method: str, block: int, axis: int) -> FloatArray:
+    pixels = np.arange(0, axis_of_lattice.length, block, dtype=np.float64) + (block - 1) / 2
     if method == "align_corners":
         positions = pixels * (axis_of_lattice.cells - 1) / max(1, axis_of_lattice.length - 1)
     else:

@@ -15,7 +15,7 @@ class TokenCache:
     Parameters
     ----------
     max_bytes : int
-        Bound on the sum of all tensors.
+        Bound on the sum of all tensors, to begin with.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -28,6 +28,17 @@ class TokenCache:
     def bytes(self) -> int:
         """Bytes held."""
         return self._bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """Bound on the sum of all tensors; a lower one drops the least recently used at once."""
+        return self._max_bytes
+
+    @max_bytes.setter
+    def max_bytes(self, bound: int) -> None:
+        with self._lock:
+            self._max_bytes = bound
+            self._shrink()
 
     def get(self, key: Hashable) -> tuple[Tensor, ...] | None:
         """What was put under a key, or None."""
@@ -44,14 +55,17 @@ class TokenCache:
                 return
             self._entries[key] = tensors
             self._bytes += _size(tensors)
-            while self._bytes > self._max_bytes:
-                self._drop(next(iter(self._entries)))
+            self._shrink()
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
             self._bytes = 0
+
+    def _shrink(self) -> None:
+        while self._bytes > self._max_bytes:
+            self._drop(next(iter(self._entries)))
 
     def _drop(self, key: Hashable) -> None:
         dropped = self._entries.pop(key, None)

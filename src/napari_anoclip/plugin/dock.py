@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 import napari.viewer
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from napari.layers import Layer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_anoclip.engine.errors import AnoCLIPError, DownloadError
-from napari_anoclip.engine.settings import AdaptationSettings, AnoCLIPSettings, ScoringSettings, TilingSettings
-from napari_anoclip.plugin.image_row import ImageRow
+from napari_anoclip.engine.errors import AnoCLIPError
+from napari_anoclip.engine.settings import AnoCLIPSettings
+from napari_anoclip.plugin import dock_state, keys, results
+from napari_anoclip.plugin.compare_panel import ComparePanel
+from napari_anoclip.plugin.controls import Controls
 from napari_anoclip.plugin.job import Job, JobState
-from napari_anoclip.plugin.layers import show_result
-from napari_anoclip.plugin.model_row import ModelRow
+from napari_anoclip.plugin.key_help import KeyHelp
+from napari_anoclip.plugin.model_panel import ModelPanel
 from napari_anoclip.plugin.models import SHELF, ModelHolder
 from napari_anoclip.plugin.notice import Notice
-from napari_anoclip.plugin.prompt_row import PromptRow
+from napari_anoclip.plugin.probe_panel import ProbePanel
+from napari_anoclip.plugin.provenance import restore_values
 from napari_anoclip.plugin.run_bar import RunBar
-from napari_anoclip.plugin.run_request import RunRequest, RunResult
+from napari_anoclip.plugin.run_request import PlaneResult
 from napari_anoclip.plugin.sample_data import SAMPLE_KEY
-from napari_anoclip.plugin.settings_form import SettingsForm
+from napari_anoclip.plugin.stale import StaleGuard
 from napari_anoclip.plugin.style import Section
-
-if TYPE_CHECKING:
-    from napari.layers import Layer
+from napari_anoclip.plugin.workbench import Workbench
 
 
 class AnoCLIPDock(QWidget):
-    """The workbench.
+    """The workbench: controls above, what comes of them in the viewer.
 
     Parameters
     ----------
@@ -42,157 +48,241 @@ class AnoCLIPDock(QWidget):
         super().__init__(parent)
         self._viewer = napari_viewer
         self._models = ModelHolder(SHELF)
-        self._request: RunRequest | None = None
-        self.job = Job()
-        self.image = ImageRow(napari_viewer)
-        self.prompts = PromptRow()
-        self.model = ModelRow()
-        self.adapt = QCheckBox("Adapt to this image (TTA)")
-        self.adapt.setToolTip(AdaptationSettings.model_fields["enabled"].description)
+        self._left = False
+        self._window: QWidget | None = None
+        self.controls = Controls(napari_viewer)
+        self.bench = Workbench(napari_viewer, self._models, self.controls.request)
         self.run_bar = RunBar()
         self.notice = Notice()
-        self._adaptation = SettingsForm(AdaptationSettings, without=("enabled",))
-        self._scoring = SettingsForm(ScoringSettings)
-        self._tiling = SettingsForm(TilingSettings)
-        self._tower = SettingsForm(AnoCLIPSettings)
+        self.restore_button = QToolButton()
+        self.restore_button.clicked.connect(self._restore)
+        self.probe = ProbePanel(napari_viewer, self._models)
+        self.compare = ComparePanel(napari_viewer, self._models, self.controls.request)
+        self.model_panel = ModelPanel(self.controls.model, self._models)
+        self._stale = StaleGuard(napari_viewer)
+        self.sections: dict[str, Section] = {}
         self._lay_out()
-
-        self.image.chosen.connect(self._on_image)
-        self.run_bar.run_wanted.connect(self.run)
-        self.run_bar.cancel_wanted.connect(self.job.cancel)
-        self.job.state_changed.connect(self._on_state)
-        self.job.progressed.connect(self.run_bar.show_progress)
-        self.job.succeeded.connect(self._on_result)
-        self.job.failed.connect(self._on_error)
-        for keys, slot in (("Ctrl+Return", self.run), ("Ctrl+Enter", self.run), ("Esc", self.job.cancel)):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(slot)
-        job = self.job  # all that may still be touched when this widget is gone
-        self.destroyed.connect(lambda: job.close())
-        self._on_image(self.image.layer)
+        self._connect()
+        state = dock_state.load()
+        self.controls.begin(state)
+        for title in state.open_sections if state is not None else ():
+            if title in self.sections:
+                self.sections[title].open()
+        self._on_image(self.controls.image.layer)
+        self._on_selection()
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt names it)
         """Wide enough for every line of the closed dock."""
-        return QSize(370, super().sizeHint().height())
+        return QSize(380, super().sizeHint().height())
+
+    @property
+    def job(self) -> Job:
+        """The runs of this dock."""
+        return self.bench.job
 
     @property
     def settings(self) -> AnoCLIPSettings:
         """All settings as they are set now."""
-        return self._tower.value.model_copy(
-            update={
-                "scoring": self._scoring.value,
-                "adaptation": self._adaptation.value.model_copy(update={"enabled": self.adapt.isChecked()}),
-                "tiling": self._tiling.value,
-            }
-        )
+        return self.controls.settings
 
     @settings.setter
     def settings(self, settings: AnoCLIPSettings) -> None:
-        self._tower.value = settings
-        self._scoring.value = settings.scoring
-        self._adaptation.value = settings.adaptation
-        self._tiling.value = settings.tiling
-        self.adapt.setChecked(settings.adaptation.enabled)
+        self.controls.settings = settings
 
     def run(self) -> None:
-        """Score the plane that is shown; a second call while one is scored says so and does nothing."""
-        try:
-            request = RunRequest(self.image.plane(), self.prompts.prompts, self.settings, self.model.choice)
-        except AnoCLIPError as error:
-            self.notice.say(str(error))
-            return
-        self._start(request)
+        """Score what is chosen; a second call while one is scored says so and does nothing."""
+        self.bench.run()
 
     def leave(self) -> None:
-        """Stop the run and let go of the viewer, before this dock or the viewer goes."""
-        self.job.close()
+        """Stop the run, keep what was set, and let go of the viewer, before this dock or the viewer goes."""
+        if self._left:
+            return
+        self._left = True
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
+        dock_state.save(self.controls.state([title for title, section in self.sections.items() if section.is_open]))
+        self._viewer.layers.selection.events.active.disconnect(self._on_selection)
+        self.bench.close()
         self.run_bar.follow(JobState.IDLE)
-        self.image.disconnect_viewer()
+        for part in (self.probe, self.compare, self.model_panel, self.controls, self._stale):
+            part.close_down()
 
     def event(self, event: QEvent) -> bool:
         """Notice that the dock was taken out of the window (its ✕ was clicked)."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.leave()
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self.leave()
+            else:
+                QTimer.singleShot(0, self._watch_window)  # once the dock widget around this one has its place
         return super().event(event)
-
-    def showEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt names it)
-        """Keep an eye on the main window, to stop the run when it is closed."""
-        super().showEvent(event)
-        window = self.parentWidget()
-        while window is not None and not isinstance(window, QMainWindow):
-            window = window.parentWidget()
-        if window is not None:
-            window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt names it)
         """Leave when the main window goes; minimising it is a spontaneous hide and changes nothing."""
-        if event.type() == QEvent.Type.Hide and not event.spontaneous():
+        hidden = event.type() == QEvent.Type.Hide and not event.spontaneous()
+        # A window that was never shown is closed without being hidden.
+        closed = event.type() == QEvent.Type.Close and self._window is watched and not self._window.isVisible()
+        if hidden or closed:
             self.leave()
         return super().eventFilter(watched, event)
 
-    def _start(self, request: RunRequest) -> None:
-        if not self.job.start(lambda on_progress, cancel: request.run(self._models, on_progress, cancel)):
-            self.notice.say("A run is under way. Wait for it, or cancel it first.")
+    def _watch_window(self) -> None:
+        """Keep an eye on the main window, to stop the run when it is closed."""
+        if self._left or self.window() is self._window:
             return
-        self._request = request
-        self.notice.clear()
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+        self._window = self.window()
+        self._window.installEventFilter(self)
+
+    def _connect(self) -> None:
+        controls, bench = self.controls, self.bench
+        controls.image.chosen.connect(self._on_image)
+        controls.image.changed.connect(self._on_image_changed)
+        controls.rescore.connect(self._on_rescore)
+        controls.redisplay.connect(lambda: bench.show_display(controls.scoring.display))
+        controls.prompts.remarks_clicked.connect(self._show_remark)
+        controls.adaptation.flick.connect(bench.flick)
+        self.run_bar.run_wanted.connect(self.run)
+        self.run_bar.keep_wanted.connect(lambda: bench.run(keep=True))
+        self.run_bar.cancel_wanted.connect(self.job.cancel)
+        self.run_bar.why_wanted.connect(self._explain_hottest)
+        bench.shown.connect(self._on_result)
+        bench.adapted.connect(lambda step: controls.adaptation.show_step(step.step, step.loss))
+        bench.said.connect(self.notice.say)
+        bench.unsaid.connect(self.notice.clear)
+        self._stale.stale.connect(self.notice.say)
+        self.job.state_changed.connect(self._on_state)
+        self.job.progressed.connect(self.run_bar.show_progress)
+        self.model_panel.attention.connect(self.sections["Model and memory"].open)
+        self.probe.prompt_off.connect(lambda prompt: controls.document.edit(lambda ps: ps.with_prompt(prompt, False)))
+        self.probe.prompt_chosen.connect(self._show_prompt)
+        self.sections["Probe"].toggled.connect(self.probe.switch)
+        self._viewer.layers.selection.events.active.connect(self._on_selection)
+        for key, do in (
+            (keys.RUN, self.run),
+            (keys.KEEP, lambda: bench.run(keep=True)),
+            (keys.CANCEL, self.job.cancel),
+            (keys.HELP, self._show_keys),
+        ):
+            keys.bind(key, self, do)
+        self.destroyed.connect(bench.close)
 
     def _on_state(self, state: JobState) -> None:
         self.run_bar.follow(state)
-        model = self._models.loaded(self.model.choice)
+        model = self._models.loaded(self.controls.model.choice)
         if not self.job.busy and model is not None:
-            self.model.show_ready(model)
-            self.prompts.check_with(model)
+            self.model_panel.refresh()
+            self.controls.prompts.check_with(model)
 
-    def _on_result(self, result: RunResult) -> None:
-        self.notice.clear()
-        stale = result.plane.why_stale(self._viewer.layers)
-        if stale is not None:
-            self.notice.say(stale)
-            return
-        show_result(self._viewer.layers, result.plane, result.detection.map, result.limits, result.record())
+    def _on_result(self, result: PlaneResult) -> None:
         self.run_bar.show_result(result)
-
-    def _on_error(self, error: AnoCLIPError) -> None:
-        request = self._request
-        if isinstance(error, DownloadError) and request is not None and not request.model.download:
-            again = replace(request, model=replace(request.model, download=True))
-            self.notice.say(str(error), "Download", lambda: self._start(again))
-        else:
-            self.notice.say(str(error))
+        self.controls.scoring.show_result(result, self.bench.histogram)
+        self.controls.adaptation.show_result(result)
+        self.probe.use(result)
 
     def _on_image(self, layer: Layer | None) -> None:
+        self.bench.forget()
+        self.run_bar.clear()
+        self.probe.use(None)
         if layer is not None and SAMPLE_KEY in layer.metadata:
-            self.prompts.prefill(layer.metadata[SAMPLE_KEY])
+            self.controls.prompts.prefill(layer.metadata[SAMPLE_KEY])
+
+    def _on_image_changed(self) -> None:
+        """Another plane, region or scaling: what is known of it is shown, and what is not is scored if that is live."""
+        try:
+            plane = self.controls.image.shown()
+        except AnoCLIPError:
+            return
+        result = self.bench.result
+        same_stack = result is not None and plane.window == result.plane.window and plane.axes == result.plane.axes
+        if not (same_stack and self.bench.look_at(plane.hidden)):
+            self._on_rescore()
+
+    def _on_rescore(self) -> None:
+        if self.controls.live.isChecked():
+            self.bench.touch()
+
+    def _on_selection(self) -> None:
+        """Offer to restore the settings of the result that is selected."""
+        layer = self._viewer.layers.selection.active
+        chosen = layer is not None and results.is_result(layer)
+        self.restore_button.setVisible(chosen)
+        if chosen:
+            self.restore_button.setText(f"Restore settings from “{layer.name}”")
+            self.restore_button.setToolTip("Set the dock to exactly what this map was made with.")
+
+    def _restore(self) -> None:
+        layer = self._viewer.layers.selection.active
+        if layer is None:
+            return
+        try:
+            self.controls.restore(restore_values(layer))
+        except AnoCLIPError as error:
+            self.notice.say(str(error))
+
+    def _show_remark(self) -> None:
+        self.sections["Prompts"].open()
+        self.controls.editor.show_remark()
+
+    def _show_prompt(self, prompt: str) -> None:
+        self.sections["Prompts"].open()
+        self.controls.editor.open_page("All")
+        self.controls.editor.filter.setText(prompt)
+
+    def _explain_hottest(self) -> None:
+        self.sections["Probe"].open()
+        result = self.bench.result
+        if result is not None:
+            self.probe.probe(result.hottest[1])
+
+    def _show_keys(self) -> None:
+        popup = KeyHelp(self)
+        popup.move(self.mapToGlobal(self.rect().topLeft()))
+        popup.show()
 
     def _lay_out(self) -> None:
         """Rows from top to bottom as a user goes through them; details folded away below."""
+        controls = self.controls
         rows = QFormLayout()
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows.setVerticalSpacing(6)
-        rows.addRow("Image", self.image)
-        rows.addRow("Object", self.prompts.object_row)
-        rows.addRow("Prompts", self.prompts.preset_row)
-        rows.addRow("Model", self.model.row)
-        where = QWidget()
-        where_rows = QFormLayout(where)
-        where_rows.setContentsMargins(0, 0, 0, 0)
-        where_rows.addRow("Device", self.model.device)
-        where_rows.addRow(self._tower.native)
+        for label, row in (
+            ("Image", controls.image.image_row),
+            ("Look at", controls.image.look_row),
+            ("Object", controls.prompts.object_row),
+            ("Prompts", controls.prompts.preset_row),
+            ("Model", controls.model.row),
+        ):
+            rows.addRow(QLabel(label), row)
+        switches = QHBoxLayout()
+        switches.addWidget(controls.adapt)
+        switches.addWidget(controls.live)
+        switches.addStretch()
+        help_button = QToolButton()
+        help_button.setText("?")
+        help_button.setToolTip("Keys (F1).")
+        help_button.setAccessibleName("List of keys")
+        help_button.clicked.connect(self._show_keys)
+        switches.addWidget(help_button)
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setSpacing(8)
         layout.addLayout(rows)
-        for widget in (self.adapt, self.run_bar, self.notice):
+        layout.addLayout(switches)
+        for widget in (self.run_bar, self.notice, self.restore_button):
             layout.addWidget(widget)
-        for title, content in (
-            ("Adaptation", self._adaptation.native),
-            ("Scoring", self._scoring.native),
-            ("Tiling", self._tiling.native),
-            ("Model and memory", where),
+        for title, *contents in (
+            ("Prompts", controls.editor),
+            ("Adaptation", controls.adaptation),
+            ("Scoring and colours", controls.scoring),
+            ("Probe", self.probe),
+            ("Compare", self.compare),
+            ("Tiling", controls.tiling.native),
+            ("Model and memory", self.model_panel, controls.tower.native),
         ):
-            layout.addWidget(Section(title, content))
+            self.sections[title] = Section(title, _stacked(contents))
+            layout.addWidget(self.sections[title])
         layout.addStretch()
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -203,3 +293,14 @@ class AnoCLIPDock(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
         self.setMinimumWidth(320)
+
+
+def _stacked(widgets: list[QWidget]) -> QWidget:
+    if len(widgets) == 1:
+        return widgets[0]
+    both = QWidget()
+    layout = QVBoxLayout(both)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return both

@@ -1,4 +1,4 @@
-"""One run at a time, off the GUI thread.
+"""One run at a time, off the GUI thread; where the newest counts, it takes the place of the one under way.
 
 Who may touch what:
 
@@ -6,6 +6,8 @@ Who may touch what:
   or napari beyond them.
 - The callback only emits a signal of the `Job`, which lives in the GUI thread: Qt queues it, and every slot (state,
   progress, result) runs in the GUI thread.
+- Each thread has a number, and words of another than the present one are dropped: a run that was replaced by a newer
+  one says nothing any more, whenever it ends.
 - The thread holds the `Job`, never a widget. When the dock goes away it calls `close`: the flag is set, the thread
   joined, and whatever is still queued is dropped.
 """
@@ -14,18 +16,33 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol
 
 from qtpy.QtCore import QObject, Qt, Signal
 
 from napari_anoclip.engine.errors import AnoCLIPError, Cancelled
-from napari_anoclip.engine.progress import CancelFlag, Progress, ProgressCallback
+from napari_anoclip.engine.progress import CancelFlag, Progress
 
 _log = logging.getLogger(__name__)
+_NICENESS = 10
 
-Work = Callable[[ProgressCallback, CancelFlag], Any]
+
+class Channel(Protocol):
+    """What the work tells the GUI thread by: called with progress, or given a part of the result to publish."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Tell how far the work is."""
+
+    def publish(self, part: Any) -> None:
+        """Hand over a part of the result while the work goes on."""
+
+
+Work = Callable[[Channel, CancelFlag], Any]
 """The work of a run: called in the worker thread as ``work(on_progress, cancel)``."""
 
 UNEXPECTED = "Something went wrong that AnoCLIP did not foresee ({kind}). The log has the details; you can run again."
@@ -45,12 +62,14 @@ class Job(QObject):
 
     state_changed = Signal(JobState)
     progressed = Signal(object)
+    published = Signal(object)
     succeeded = Signal(object)
     failed = Signal(object)
     cancelled = Signal()
 
     _reported = Signal(int, object)
-    _ended = Signal(int, object, object)
+    _handed_over = Signal(int, object)
+    _ended = Signal(object, object, object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +77,9 @@ class Job(QObject):
         self._run = 0
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
+        self._next: Work | None = None
         self._reported.connect(self._on_reported, Qt.ConnectionType.QueuedConnection)
+        self._handed_over.connect(self._on_handed_over, Qt.ConnectionType.QueuedConnection)
         self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
 
     @property
@@ -71,21 +92,38 @@ class Job(QObject):
         """Whether work is under way, cancelled or not."""
         return self._state in (JobState.RUNNING, JobState.CANCELLING)
 
-    def start(self, work: Work) -> bool:
-        """Start work in a thread; False, and nothing happens, if some is under way."""
-        if self.busy:
+    def start(self, work: Work, newest: bool = False) -> bool:
+        """Start work in a thread.
+
+        Parameters
+        ----------
+        work : callable
+            Called in the thread.
+        newest : bool
+            Take the place of work that is under way: that is cancelled and not heard of again, and this starts as
+            soon as it has ended. Otherwise nothing happens while some is under way.
+
+        Returns
+        -------
+        bool
+            Whether the work was taken.
+        """
+        if self.busy and not newest:
             return False
-        self._run += 1
-        self._cancel = threading.Event()
-        self._thread = threading.Thread(target=self._work, args=(self._run, work, self._cancel), name="anoclip-run")
-        self._set_state(JobState.RUNNING)
-        self._thread.start()
+        if self._thread is not None:
+            self._run += 1
+            self._cancel.set()
+            self._next = work
+            self._set_state(JobState.RUNNING)
+        else:
+            self._begin(work)
         return True
 
     def cancel(self) -> None:
         """Ask the work to stop; it does so after its current batch or step."""
         if self._state is JobState.RUNNING:
             self._cancel.set()
+            self._next = None
             self._set_state(JobState.CANCELLING)
 
     def close(self, timeout: float = 10.0) -> None:
@@ -95,39 +133,50 @@ class Job(QObject):
         """
         self._run += 1
         self._cancel.set()
+        self._next = None
         if self._thread is not None:
             self._thread.join(timeout)
             self._thread = None
         self._state = JobState.IDLE
 
+    def _begin(self, work: Work) -> None:
+        self._run += 1
+        self._cancel = threading.Event()
+        self._thread = threading.Thread(target=self._work, args=(self._run, work, self._cancel), name="anoclip-run")
+        self._set_state(JobState.RUNNING)
+        self._thread.start()
+
     def _work(self, run: int, work: Work, cancel: threading.Event) -> None:
         """Body of the thread."""
-
-        def report(progress: Progress) -> None:
-            self._reported.emit(run, progress)
-
+        _yield_to_the_window()
         result, error = None, None
         try:
-            result = work(report, cancel)
+            result = work(_Channel(self, run), cancel)
         except AnoCLIPError as expected:
             error = expected
         except Exception as unexpected:
             _log.exception("a run failed")
             error = AnoCLIPError(UNEXPECTED.format(kind=type(unexpected).__name__))
-        self._ended.emit(run, result, error)
+        self._ended.emit(threading.get_ident(), result, error)
 
     def _on_reported(self, run: int, progress: Progress) -> None:
         if run == self._run:
             self.progressed.emit(progress)
 
-    def _on_ended(self, run: int, result: Any, error: AnoCLIPError | None) -> None:
-        if run != self._run:
-            return
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+    def _on_handed_over(self, run: int, part: Any) -> None:
+        if run == self._run and self._state is JobState.RUNNING:
+            self.published.emit(part)
+
+    def _on_ended(self, thread: int, result: Any, error: AnoCLIPError | None) -> None:
+        if self._thread is None or self._thread.ident != thread:
+            return  # closed meanwhile
+        self._thread.join()
+        self._thread = None
+        if self._next is not None:
+            work, self._next = self._next, None
+            self._begin(work)
         # A result that arrives after Cancel was pressed is not shown: the user said no.
-        if isinstance(error, Cancelled) or (error is None and self._state is JobState.CANCELLING):
+        elif self._state is JobState.CANCELLING or isinstance(error, Cancelled):
             self._set_state(JobState.IDLE)
             self.cancelled.emit()
         elif error is not None:
@@ -140,3 +189,24 @@ class Job(QObject):
     def _set_state(self, state: JobState) -> None:
         self._state = state
         self.state_changed.emit(state)
+
+
+class _Channel:
+    """A run's way to the GUI thread."""
+
+    def __init__(self, job: Job, run: int) -> None:
+        self._job = job
+        self._run = run
+
+    def __call__(self, progress: Progress) -> None:
+        self._job._reported.emit(self._run, progress)
+
+    def publish(self, part: Any) -> None:
+        self._job._handed_over.emit(self._run, part)
+
+
+def _yield_to_the_window() -> None:
+    """Let the GUI thread go first where the system has priorities by thread; torch's own threads inherit it."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -10,14 +10,18 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from napari_anoclip.engine.errors import ModelError
 from napari_anoclip.engine.progress import Reporter
+from napari_anoclip.plugin.preferences import preferences
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.detector import AnoCLIP
@@ -26,11 +30,12 @@ if TYPE_CHECKING:
 BUILTIN = "builtin"
 PAPER = "ViT-B-16-plus-240:laion400m_e32"
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
 class ModelChoice:
-    """A model as the user names it.
+    """A model as the user names it. ``dataclasses.asdict`` gives JSON's types, and the keywords give it back.
 
     Attributes
     ----------
@@ -40,26 +45,47 @@ class ModelChoice:
         One of `DEVICES`.
     download : bool
         Whether it may be fetched from the network if it is not on this machine.
+    precision : {"fp32", "bf16", "fp16"}
+        Of its towers.
+    architecture : str, optional
+        Registry name for a checkpoint that comes without its configuration.
     """
 
     name: str = BUILTIN
     device: str = DEVICES[0]
     download: bool = False
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    architecture: str | None = None
 
 
 class ModelShelf:
-    """The models in memory, by name and device.
+    """The models in memory, by name, device, precision and architecture.
 
     It holds them weakly: a model lives as long as some dock's `ModelHolder` does, and goes when the last one closes.
     """
 
     def __init__(self) -> None:
-        self._models: weakref.WeakValueDictionary[tuple[str, str], AnoCLIP] = weakref.WeakValueDictionary()
+        self._models: weakref.WeakValueDictionary[ModelChoice, AnoCLIP] = weakref.WeakValueDictionary()
+        self._holders: weakref.WeakSet[ModelHolder] = weakref.WeakSet()
         self._in_use = threading.Lock()
+
+    @property
+    def models(self) -> list[tuple[ModelChoice, AnoCLIP]]:
+        """What is in memory."""
+        return list(self._models.items())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is using a model."""
+        return self._in_use.locked()
 
     def put(self, name: str, device: str, model: AnoCLIP) -> None:
         """Share a model that is in memory, as the one of this name on this device."""
-        self._models[name, device] = model
+        self._models[ModelChoice(name, device)] = model
+
+    def register(self, holder: ModelHolder) -> None:
+        """Let `unload` reach a holder."""
+        self._holders.add(holder)
 
     @contextmanager
     def borrow(self, choice: ModelChoice, on_progress: ProgressCallback, cancel: CancelFlag) -> Iterator[AnoCLIP]:
@@ -76,43 +102,89 @@ class ModelShelf:
         while not self._in_use.acquire(timeout=0.1):
             report("waiting for another run", 0, 1)
         try:
-            key = (choice.name, choice.device)
+            key = replace(choice, download=False)
             model = self._models.get(key)
             if model is None:
                 report("loading model", 0, 1)
+                preferred = preferences()
                 model = _engine().load(
                     choice.name,
                     device=choice.device,
+                    precision=choice.precision,
+                    architecture=choice.architecture,
                     download=choice.download,
+                    models_folder=preferred.models_path,
+                    token_cache_bytes=preferred.token_cache_bytes,
                     on_progress=on_progress,
                     cancel=cancel,
                 )
-                self.put(*key, model)
+                self._models[key] = model
             yield model
         finally:
             self._in_use.release()
 
+    def limit_tokens(self, token_cache_bytes: int) -> None:
+        """Bound the tokens that each model keeps; what is above goes at once."""
+        for _, model in self.models:
+            model.token_cache_bytes = token_cache_bytes
+
+    def forget_tokens(self) -> None:
+        """Drop the tokens that the models keep of images."""
+        for _, model in self.models:
+            model.forget_tokens()
+
+    def unload(self) -> None:
+        """Let every dock's model go; one that a run is using goes when that run ends. For the GUI thread."""
+        self._models.clear()
+        for holder in list(self._holders):
+            holder.let_go()
+
 
 class ModelHolder:
-    """One dock's use of the shelf: keeps the model that it used last, also when that run failed or was cancelled."""
+    """One dock's use of the shelf: keeps the model that it used last, also when that run failed or was cancelled.
+
+    Attributes
+    ----------
+    on_unloaded : callable, optional
+        Called, in the GUI thread, when the models were unloaded in this dock or another.
+    """
 
     def __init__(self, shelf: ModelShelf) -> None:
-        self._shelf = shelf
+        self.shelf = shelf
+        self.on_unloaded: Callable[[], None] | None = None
         self._held: tuple[ModelChoice, AnoCLIP] | None = None
+        shelf.register(self)
 
     @contextmanager
     def borrow(self, choice: ModelChoice, on_progress: ProgressCallback, cancel: CancelFlag) -> Iterator[AnoCLIP]:
         """Use a model; see `ModelShelf.borrow`."""
-        with self._shelf.borrow(choice, on_progress, cancel) as model:
-            self._held = (choice, model)
+        with self.shelf.borrow(choice, on_progress, cancel) as model:
+            self._held = (replace(choice, download=False), model)
             yield model
 
     def loaded(self, choice: ModelChoice) -> AnoCLIP | None:
         """The model that is held, if it is the chosen one."""
-        if self._held is None:
+        held = self._held
+        if held is None or held[0] != replace(choice, download=False):
             return None
-        held, model = self._held
-        return model if (held.name, held.device) == (choice.name, choice.device) else None
+        return held[1]
+
+    def let_go(self) -> None:
+        """Hold nothing any more, and tell the dock."""
+        self._held = None
+        if self.on_unloaded is not None:
+            self.on_unloaded()
+
+
+def start_engine() -> None:
+    """Import the engine with torch, in a worker and in the way that suits the platform.
+
+    Raises
+    ------
+    ModelError
+        If torch cannot start.
+    """
+    _engine()
 
 
 def _engine() -> type[AnoCLIP]:

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import time
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_anoclip.engine.progress import Progress
 from napari_anoclip.plugin.job import JobState
-from napari_anoclip.plugin.run_request import RunResult
+from napari_anoclip.plugin.run_request import PlaneResult
 from napari_anoclip.plugin.style import muted
 
 WORTH_SAYING = 2.0
 """Seconds left of a stage from which the remaining time is told."""
 
+WORTH_SHOWING = 300
+"""Milliseconds that a run takes before its progress is shown: rescoring while somebody types must not flicker."""
+
 
 class RunBar(QWidget):
-    """The buttons follow the job's state; Run and Cancel are asked for by signals."""
+    """The buttons follow the job's state; what is wanted is told by signals."""
 
     run_wanted = Signal()
+    keep_wanted = Signal()
     cancel_wanted = Signal()
+    why_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.run_button = QPushButton("▶  Run")
         self.run_button.setToolTip("Score the image (Ctrl+Enter).")
+        self.keep_button = QPushButton("Run, keep")
+        self.keep_button.setToolTip("Score the image into a new result and keep the one there is (Ctrl+Shift+Enter).")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop after the current batch or step (Esc).")
         self.run_button.clicked.connect(self.run_wanted)
+        self.keep_button.clicked.connect(self.keep_wanted)
         self.cancel_button.clicked.connect(self.cancel_wanted)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
@@ -36,17 +44,37 @@ class RunBar(QWidget):
         self._stage = muted(QLabel())
         self._score = QLabel()
         self._score.setWordWrap(True)
+        self.why_button = QToolButton()
+        self.why_button.setText("why?")
+        self.why_button.setToolTip("Show which prompts made the hottest place hot.")
+        self.why_button.setAccessibleName("Why is the hottest place hot?")
+        self.why_button.clicked.connect(self.why_wanted)
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(WORTH_SHOWING)
+        self._patience.timeout.connect(lambda: self._show_progress(True))
+        for control, name in (
+            (self.run_button, "Run"),
+            (self.keep_button, "Run and keep the result there is"),
+            (self._bar, "Progress of the run"),
+        ):
+            control.setAccessibleName(name)
         buttons = QHBoxLayout()
-        buttons.addWidget(self.run_button, 2)
-        buttons.addWidget(self.cancel_button, 1)
+        buttons.addWidget(self.run_button, 3)
+        buttons.addWidget(self.keep_button, 2)
+        buttons.addWidget(self.cancel_button, 2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(buttons)
         layout.addWidget(self._bar)
         layout.addWidget(self._stage)
-        layout.addWidget(self._score)
+        outcome = QHBoxLayout()
+        outcome.addWidget(self._score, 1)
+        outcome.addWidget(self.why_button)
+        layout.addLayout(outcome)
         self._stage_began = ("", 0.0)
+        self.clear()
         self.follow(JobState.IDLE)
 
     @property
@@ -63,15 +91,18 @@ class RunBar(QWidget):
         """Set the buttons for a state of the job."""
         busy = state in (JobState.RUNNING, JobState.CANCELLING)
         self.run_button.setEnabled(not busy)
+        self.keep_button.setEnabled(not busy)
         self.cancel_button.setEnabled(state is JobState.RUNNING)
-        self._bar.setVisible(busy)
-        self._stage.setVisible(busy)
-        if state is JobState.RUNNING:
-            self._score.clear()
-            self._bar.setRange(0, 0)
-            self._stage.setText("starting")
+        if not busy:
+            self._patience.stop()
+            self._show_progress(False)
         elif state is JobState.CANCELLING:
             self._stage.setText("cancelling after this step")
+        elif self._bar.isHidden() and not self._patience.isActive():
+            self._bar.setRange(0, 0)
+            self._stage.setText("starting")
+            self._stage_began = ("", 0.0)
+            self._patience.start()
 
     def show_progress(self, progress: Progress) -> None:
         """Show the stage, how far it is and how long it will take."""
@@ -89,15 +120,26 @@ class RunBar(QWidget):
             words += [f"{left:.0f} s left"] * (left >= WORTH_SAYING)
         self._stage.setText(" · ".join(words))
 
-    def show_result(self, result: RunResult) -> None:
+    def show_result(self, result: PlaneResult) -> None:
         """Show the score, the hottest place and the time it took."""
         value, (row, column) = result.hottest
-        detection = result.detection
+        detection, (low, high) = result.detection, result.limits
         self._score.setText(
             f"<b>score {detection.score:.3f}</b> &nbsp; hottest {value:.3f} at ({row}, {column}) &nbsp; "
             f"{detection.seconds:.1f} s"
         )
+        self.why_button.show()
+        source = "set by hand" if result.request.display.range == "manual" else f"from {result.display.source}"
         self._score.setToolTip(
-            f"The hottest pixel is given as (row, column) of the image. Colours run from {result.limits[0]:.3f} to "
-            f"{result.limits[1]:.3f}, from {result.display.source}."
+            f"The hottest pixel is given as (row, column) of what was looked at. Colours run from {low:.3f} to "
+            f"{high:.3f}, {source}."
         )
+
+    def clear(self) -> None:
+        """Show no result."""
+        self._score.clear()
+        self.why_button.hide()
+
+    def _show_progress(self, shown: bool) -> None:
+        self._bar.setVisible(shown)
+        self._stage.setVisible(shown)

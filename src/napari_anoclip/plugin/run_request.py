@@ -2,79 +2,237 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_anoclip.plugin.models import ModelChoice, ModelHolder
+from skimage.io import imread
+
+from napari_anoclip.engine.errors import AnoCLIPError, ImageError
+from napari_anoclip.engine.progress import Progress
+from napari_anoclip.engine.settings import DisplaySettings
+from napari_anoclip.plugin.models import ModelChoice, ModelHolder, start_engine
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.calibration import DisplayRange
-    from napari_anoclip.engine.detector import Detection
-    from napari_anoclip.engine.progress import CancelFlag, ProgressCallback
+    from napari_anoclip.engine.detector import AnoCLIP, Detection
+    from napari_anoclip.engine.histogram import ScoreHistogram
+    from napari_anoclip.engine.image_encoder import ImageSource
+    from napari_anoclip.engine.progress import CancelFlag
     from napari_anoclip.engine.prompts import PromptSet
     from napari_anoclip.engine.settings import AnoCLIPSettings
-    from napari_anoclip.plugin.layers import Plane
+    from napari_anoclip.plugin.job import Channel
+    from napari_anoclip.plugin.planes import Plane
+
+_log = logging.getLogger(__name__)
+
+SHOWN_BROKEN = 5
+"""Planes that failed which are named one by one."""
+
+Reference = Any
+"""A good image of the user's own: an array, or the path of a file."""
+
+
+@dataclass(frozen=True)
+class LossStep:
+    """The loss before one step of adaptation, as it happens."""
+
+    step: int
+    loss: float
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """All that was chosen in the dock when Run was pressed."""
+    """All that was chosen in the dock when the run was asked for.
 
-    plane: Plane
+    Attributes
+    ----------
+    planes : tuple of Plane
+        What is scored, in this order.
+    prompts, settings, display, model
+        As they were set.
+    references : tuple
+        The user's own good images, from which the colours are taken where `display` says so.
+    image_choice : dict
+        What was chosen of the image, JSON-like, for the record.
+    """
+
+    planes: tuple[Plane, ...]
     prompts: PromptSet
     settings: AnoCLIPSettings
-    model: ModelChoice
+    display: DisplaySettings = field(default_factory=DisplaySettings)
+    model: ModelChoice = field(default_factory=ModelChoice)
+    references: tuple[Reference, ...] = field(default=(), repr=False)
+    image_choice: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, models: ModelHolder, on_progress: ProgressCallback, cancel: CancelFlag) -> RunResult:
-        """Load the model where needed, score the plane, and calibrate the colours it is shown in.
+    def continues(self, other: RunRequest) -> bool:
+        """Whether the results of both may stand beside each other: the same question to planes of the same stack."""
+        one, another = self.planes[0], other.planes[0]
+        return (
+            one.layer == another.layer
+            and one.data is another.data
+            and (one.axes, one.window, one.contrast_limits) == (another.axes, another.window, another.contrast_limits)
+            and _corners(one) == _corners(another)
+            and self.prompts.digest == other.prompts.digest
+            and (self.settings, self.model, self.display.range, self.references)
+            == (other.settings, other.model, other.display.range, other.references)
+        )
+
+    def run(self, models: ModelHolder, channel: Channel, cancel: CancelFlag) -> RunSummary:
+        """Load the model where needed, and score and publish plane by plane.
+
+        A plane that cannot be read or scored does not stop the others.
+
+        Returns
+        -------
+        RunSummary
 
         Raises
         ------
         AnoCLIPError
-            With the sentence to show; `Cancelled` when the flag was seen.
+            With the sentence to show, if the only plane fails or the fault is not one of the plane;
+            `Cancelled` when the flag was seen.
         """
-        with models.borrow(self.model, on_progress, cancel) as model:
-            detection = model.detect(
-                self.plane.read(),
-                self.prompts,
-                self.settings,
-                contrast_limits=self.plane.contrast_limits,
-                on_progress=on_progress,
-                cancel=cancel,
-            )
-            display = model.display_range(self.prompts, self.settings, on_progress=on_progress, cancel=cancel)
-        return RunResult(self.plane, detection, display)
+        broken = []
+        with models.borrow(self.model, channel, cancel) as model:
+            for index, plane in enumerate(self.planes):
+                report = _overall(channel, index, len(self.planes))
+                try:
+                    result = self._score(model, plane, report, channel, cancel)
+                except ImageError as error:
+                    if len(self.planes) == 1:
+                        raise
+                    broken.append((plane, str(error)))
+                    continue
+                if index:
+                    result = replace(result, detection=replace(result.detection, before=None))
+                channel.publish(result)
+        return RunSummary(self, tuple(broken))
+
+    def _score(
+        self, model: AnoCLIP, plane: Plane, report: Callable[[Progress], None], channel: Channel, cancel: CancelFlag
+    ) -> PlaneResult:
+        from napari_anoclip.engine.histogram import ScoreHistogram
+
+        source = read_source(plane)
+        detection = model.detect(
+            source,
+            self.prompts,
+            self.settings,
+            block=plane.block,
+            on_step=lambda step, loss: channel.publish(LossStep(step, loss)),
+            on_progress=report,
+            cancel=cancel,
+        )
+        references = None
+        if self.display.range == "own" and self.references:
+            references = [_read_reference(reference) for reference in self.references]
+        calibrated = model.display_range(self.prompts, self.settings, references, on_progress=report, cancel=cancel)
+        seen = detection.map if plane.mask is None else detection.map[plane.mask]
+        return PlaneResult(plane, detection, calibrated, ScoreHistogram.of(seen), self)
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """A scored plane and the range its map is shown in."""
+class PlaneResult:
+    """A scored plane, the range its map is shown in, and what was asked for."""
 
     plane: Plane
     detection: Detection
     display: DisplayRange
+    histogram: ScoreHistogram
+    request: RunRequest
+
+    @cached_property
+    def source(self) -> ImageSource:
+        """The plane as the engine read it. Takes as long as reading does: for workers."""
+        return read_source(self.plane)
 
     @property
     def limits(self) -> tuple[float, float]:
         """Probabilities that the first and the last colour stand for."""
-        return self.display.low, self.display.high
+        return limits(self.request.display, self.display)
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which on a pixel counts as anomalous."""
+        return threshold(self.request.display, self.display)
 
     @property
     def hottest(self) -> tuple[float, tuple[int, int]]:
-        """The map's largest value and its (row, column)."""
-        values = self.detection.map
+        """The map's largest value and its (row, column) in pixels of the plane's window."""
+        values, block = self.detection.map, self.plane.block
         row, column = divmod(int(values.argmax()), values.shape[1])
-        return float(values[row, column]), (row, column)
+        return float(values[row, column]), (row * block, column * block)
 
-    def record(self) -> dict[str, Any]:
-        """Settings, provenance and scores, for ``layer.metadata``: JSON-like."""
-        value, at = self.hottest
-        return {
-            "score": self.detection.score,
-            "hottest": {"value": value, "row": at[0], "column": at[1]},
-            "plane": list(self.plane.index),
-            "display_range_source": self.display.source,
-            "losses": list(self.detection.losses),
-            "seconds": self.detection.seconds,
-            "provenance": self.detection.provenance,
-        }
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What came of a run as a whole: the planes that failed, each with its sentence."""
+
+    request: RunRequest
+    broken: tuple[tuple[Plane, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What to tell about the planes that failed; nothing if none did."""
+        if not self.broken:
+            return ""
+        count, total = len(self.broken), len(self.request.planes)
+        named = ", ".join("/".join(map(str, plane.hidden)) for plane, _ in self.broken[:SHOWN_BROKEN])
+        more = f" and {count - SHOWN_BROKEN} more" if count > SHOWN_BROKEN else ""
+        return f"{count} of {total} planes could not be scored, number {named}{more}. {self.broken[0][1]}"
+
+
+def limits(display: DisplaySettings, calibrated: DisplayRange) -> tuple[float, float]:
+    """Range of the colours: set by hand, or calibrated."""
+    return (display.low, display.high) if display.range == "manual" else (calibrated.low, calibrated.high)
+
+
+def threshold(display: DisplaySettings, calibrated: DisplayRange) -> float:
+    """Threshold set by hand, or that of the normal pictures."""
+    return display.threshold if display.threshold is not None else min(1.0, calibrated.threshold)
+
+
+def read_source(plane: Plane) -> ImageSource:
+    """Read a plane for the engine, whatever its array does when it is read.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, or is no image that can be scored.
+    """
+    start_engine()
+    from napari_anoclip.engine.image_encoder import ImageSource
+
+    try:
+        return ImageSource.of(plane.read(), plane.contrast_limits)
+    except AnoCLIPError:
+        raise
+    except Exception as error:  # lazy arrays run other people's code, which raises what it likes
+        _log.exception("a plane could not be read")
+        raise ImageError(
+            f"The image's data could not be read ({type(error).__name__}: {error}). Check the file that it comes from."
+        ) from error
+
+
+def _read_reference(reference: Reference) -> Any:
+    if not isinstance(reference, str | Path):
+        return reference
+    try:
+        return imread(reference)
+    except Exception as error:  # as many kinds as there are formats
+        raise AnoCLIPError(f"The good image {Path(reference).name} cannot be read. Choose another file.") from error
+
+
+def _corners(plane: Plane) -> list[list[float]] | None:
+    return None if plane.outline is None else plane.outline.tolist()
+
+
+def _overall(channel: Channel, index: int, total: int) -> Callable[[Progress], None]:
+    """Progress of one plane; of several planes, how many are done, for their own stages pass too fast to be read."""
+    if total == 1:
+        return channel
+    return lambda _: channel(Progress("scoring planes", index, total))

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, SpinBox
 from magicgui.widgets.bases import RangedWidget, ValueWidget
+from psygnal import Signal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from qtpy.QtWidgets import QFormLayout, QWidget
@@ -35,7 +36,11 @@ class SettingsForm(Generic[Settings]):
     ----------
     native : QWidget
         The form.
+    changed : psygnal.Signal
+        Emitted with no argument whenever a control is set, and once when all are set through `value` to something else.
     """
+
+    changed = Signal()
 
     def __init__(self, model: type[Settings], without: tuple[str, ...] = ()) -> None:
         self._model = model
@@ -51,6 +56,9 @@ class SettingsForm(Generic[Settings]):
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for control in self._fields.values():
             ignore_wheel_unless_focused(control.native)
+            control.native.setAccessibleName(control.label)
+            control.native.setAccessibleDescription(control.tooltip)
+            control.changed.connect(self._on_control)
             rows.addRow(control.label, control.native)
             rows.labelForField(control.native).setToolTip(control.tooltip)
 
@@ -61,13 +69,20 @@ class SettingsForm(Generic[Settings]):
 
     @value.setter
     def value(self, settings: Settings) -> None:
-        for name, control in self._fields.items():
-            wanted = getattr(settings, name)
-            control.value = control.min if wanted is None and isinstance(control, RangedWidget) else wanted
+        before = self.value
+        with self.changed.blocked():
+            for name, control in self._fields.items():
+                wanted = getattr(settings, name)
+                control.value = control.min if wanted is None and isinstance(control, RangedWidget) else wanted
+        if self.value != before:
+            self.changed.emit()
 
     def control(self, name: str) -> ValueWidget:
         """The control of one field."""
         return self._fields[name]
+
+    def _on_control(self) -> None:
+        self.changed.emit()
 
     def _read(self, name: str) -> Any:
         control = self._fields[name]

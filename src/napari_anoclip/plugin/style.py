@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QGraphicsOpacityEffect, QLabel, QToolButton, QVBoxLayout, QWidget
 
 
@@ -42,24 +42,46 @@ class _WheelFilter(QObject):
 
 
 class Section(QWidget):
-    """A part of the dock that is folded away until its title is clicked."""
+    """A part of the dock that is folded away until its title is clicked.
+
+    Attributes
+    ----------
+    title : str
+        What it is called.
+    toggled : Signal
+        Emitted with whether it is open now.
+    """
+
+    toggled = Signal(bool)
 
     def __init__(self, title: str, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.title = title
         self._content = content
-        self._title = QToolButton()
-        self._title.setText(title)
-        self._title.setCheckable(True)
-        self._title.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._title.setStyleSheet("QToolButton { border: none; background: transparent; font-weight: bold; }")
-        self._title.toggled.connect(self._on_toggled)
+        self._button = QToolButton()
+        self._button.setText(title)
+        self._button.setAccessibleName(f"{title}, section")
+        self._button.setCheckable(True)
+        self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._button.setStyleSheet("QToolButton { border: none; background: transparent; font-weight: bold; }")
+        self._button.toggled.connect(self._on_toggled)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self._title)
+        layout.addWidget(self._button)
         layout.addWidget(content)
         self._on_toggled(False)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its content is shown."""
+        return self._button.isChecked()
+
+    def open(self, opened: bool = True) -> None:
+        """Show or fold away the content."""
+        self._button.setChecked(opened)
+
     def _on_toggled(self, opened: bool) -> None:
-        self._title.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self._button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
         self._content.setVisible(opened)
+        self.toggled.emit(opened)

@@ -1,0 +1,194 @@
+"""What happens between the controls and the layers: runs, by hand and by themselves, and their results.
+
+The dock shows the controls and says what is chosen in them; this knows no control.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_anoclip.engine.errors import AnoCLIPError, DownloadError
+from napari_anoclip.plugin import results
+from napari_anoclip.plugin.job import Job
+from napari_anoclip.plugin.live import Live
+from napari_anoclip.plugin.run_request import LossStep, PlaneResult, RunRequest, RunSummary, limits, threshold
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_anoclip.engine.histogram import ScoreHistogram
+    from napari_anoclip.engine.settings import DisplaySettings
+    from napari_anoclip.plugin.models import ModelHolder
+
+BUSY = "A run is under way. Wait for it, or cancel it first."
+
+
+class Workbench(QObject):
+    """Runs requests and shows what comes of them in the viewer.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where images and results are.
+    models : ModelHolder
+        Where the model comes from.
+    ask : callable
+        Gives the `RunRequest` that the controls stand for now; raises an `AnoCLIPError` where they stand for none.
+    """
+
+    shown = Signal(object)
+    """The `PlaneResult` of the plane that is looked at, whenever another one is."""
+    adapted = Signal(object)
+    """A `LossStep`, while the plane that is looked at is adapted."""
+    said = Signal(str, str, object)
+    """A sentence, with the label of a button and what it does where one helps."""
+    unsaid = Signal()
+    """What was said last holds no more."""
+
+    def __init__(self, viewer: ViewerModel, models: ModelHolder, ask: Callable[[], RunRequest]) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._models = models
+        self._ask = ask
+        self._request: RunRequest | None = None
+        self._keep = False
+        self._by_itself = False
+        self._results: dict[tuple[int, ...], PlaneResult] = {}
+        self._shown: PlaneResult | None = None
+        self.job = Job()
+        self.live = Live(self)
+        self.live.due.connect(self._run_again)
+        self.job.published.connect(self._on_published)
+        self.job.succeeded.connect(self._on_summary)
+        self.job.failed.connect(self._on_error)
+
+    @property
+    def result(self) -> PlaneResult | None:
+        """What was shown last."""
+        return self._shown
+
+    @property
+    def histogram(self) -> ScoreHistogram:
+        """Scores of all planes of the last run that are there; asked for once something is shown."""
+        return reduce(operator.add, (result.histogram for result in self._results.values()))
+
+    def run(self, keep: bool = False) -> None:
+        """Score what is chosen; a second call while one is scored says so and does nothing.
+
+        Parameters
+        ----------
+        keep : bool
+            Leave the result that is there as it is and make a new one beside it.
+        """
+        try:
+            request = self._ask()
+        except AnoCLIPError as error:
+            self.said.emit(str(error), "", None)
+            return
+        # What runs by itself gives way; what was asked for does not, so that a second click loses nothing.
+        self._start(request, newest=self._by_itself, keep=keep)
+
+    def touch(self) -> None:
+        """Note a change that kept tokens suffice for: score again once it is quiet, if there is a result to renew."""
+        if self._request is not None:
+            self.live.touch()
+
+    def show_display(self, display: DisplaySettings) -> None:
+        """Show results in another range, or above another threshold: nothing is scored for it."""
+        result = self._shown
+        if result is None:
+            return
+        self._shown = replace(result, request=replace(result.request, display=display))
+        layer = results.find(self._viewer.layers, result.plane.layer)
+        if layer is not None:
+            results.set_limits(layer, limits(display, result.display))
+            results.set_threshold(self._viewer.layers, layer, threshold(display, result.display), display.contour)
+
+    def flick(self, before: bool) -> None:
+        """Show the map as it was before adaptation, or again as it is."""
+        result = self._shown
+        if result is not None and result.detection.before is not None:
+            values = result.detection.before if before else result.detection.map
+            results.peek(self._viewer.layers, result.plane, values)
+
+    def look_at(self, hidden: tuple[int, ...]) -> bool:
+        """Turn to another plane of the stack that was scored; whether there is a result of it."""
+        result = self._results.get(hidden)
+        if result is not None:
+            self._turn_to(result)
+        return result is not None
+
+    def forget(self) -> None:
+        """Turn away from the last result, because another image was chosen."""
+        self._request = self._shown = None
+        self._results.clear()
+        self.live.forget()
+
+    def close(self) -> None:
+        """Stop what is under way and say nothing any more."""
+        self.live.forget()
+        self.job.close()
+
+    def _run_again(self) -> None:
+        """Score again by itself; what cannot be scored is said as for any run."""
+        try:
+            request = self._ask()
+        except AnoCLIPError as error:
+            self.said.emit(str(error), "", None)
+            return
+        if self._models.loaded(request.model) is not None:
+            by_itself = self._by_itself or not self.job.busy
+            self._start(request, newest=True)
+            self._by_itself = by_itself
+
+    def _start(self, request: RunRequest, newest: bool = False, keep: bool = False) -> None:
+        taken = self.job.start(lambda channel, cancel: request.run(self._models, channel, cancel), newest)
+        if not taken:
+            self.said.emit(BUSY, "", None)
+            return
+        self.live.forget()
+        if self._request is not None and not request.continues(self._request):
+            self._results.clear()
+        self._request, self._keep, self._by_itself = request, keep, False
+        self.unsaid.emit()
+
+    def _on_published(self, part: Any) -> None:
+        if isinstance(part, LossStep):
+            self.adapted.emit(part)
+            return
+        result: PlaneResult = part
+        stale = result.plane.why_stale(self._viewer.layers)
+        if stale is not None:
+            self.said.emit(stale, "", None)
+            if len(result.request.planes) > 1:
+                self.job.cancel()
+            return
+        self._results[result.plane.hidden] = result
+        results.show(self._viewer.layers, result, keep=self._keep)
+        self._keep = False
+        if result.plane is result.request.planes[0]:
+            self._turn_to(result)
+
+    def _turn_to(self, result: PlaneResult) -> None:
+        self._shown = result
+        self.shown.emit(result)
+
+    def _on_summary(self, summary: RunSummary) -> None:
+        if summary.sentence:
+            self.said.emit(summary.sentence, "", None)
+        if self._shown is not None:
+            self.shown.emit(self._shown)  # the histogram is that of the whole stack by now
+
+    def _on_error(self, error: AnoCLIPError) -> None:
+        request = self._request
+        if isinstance(error, DownloadError) and request is not None and not request.model.download:
+            again = replace(request, model=replace(request.model, download=True))
+            self.said.emit(str(error), "Download", lambda: self._start(again))
+        else:
+            self.said.emit(str(error), "", None)
