@@ -8,13 +8,14 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
 DEMO_ARGS := --screenshot demo.png
 endif
 
-.PHONY: help demo test lint bench train-builtin evaluate-builtin clean setup
+.PHONY: help demo test lint bench screenshots train-builtin evaluate-builtin clean setup
 
 help:
 	@echo "make demo              open napari on a defect image and show its heatmap"
 	@echo "make test              lint, types and the whole test suite"
 	@echo "make lint              lint and types only"
 	@echo "make bench             print the engine's speed ratios"
+	@echo "make screenshots       make the pictures of the documentation anew"
 	@echo "make train-builtin     rebuild the built-in model (up to 8 hours, can be interrupted and resumed)"
 	@echo "make evaluate-builtin  print how good the built-in model is, on freshly drawn images"
 	@echo "make clean             remove the virtual environment and everything generated"
@@ -36,6 +37,9 @@ lint: setup
 
 bench: setup
 	$(PYTHON) -m benchmarks.engine
+
+screenshots: setup
+	$(SCREEN) $(PYTHON) -m docs.screenshots
 
 train-builtin: setup
 	$(PYTHON) -m training.train

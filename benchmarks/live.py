@@ -23,8 +23,8 @@ WORDS = ("hole", "rust", "dirt", "chip", "dent", "mark", "tear", "burn", "stain"
 
 
 def edited(prompts: PromptSet, index: int) -> PromptSet:
-    """The prompt set with another last abnormal state, one that was never encoded."""
-    state = Entry(text=f"{{}} with {WORDS[index % len(WORDS)]} {index}")
+    """The prompt set with another last abnormal state, one that was never encoded, not by an earlier run either."""
+    state = Entry(text=f"{{}} with {WORDS[index % len(WORDS)]} {time.time_ns() % 1_000_000}")
     states = (*prompts.abnormal_states[:-1], state)
     return PromptSet.model_validate({**dict(prompts), "abnormal_states": states})
 

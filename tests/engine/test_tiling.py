@@ -239,3 +239,19 @@ def test_resampling_between_lattices_keeps_things_in_place(size):
     columns = int(np.ceil(source.columns.pitch / target.columns.pitch))
     inside = np.s_[rows:-rows, columns:-columns]
     np.testing.assert_allclose(moved[inside], ramps[1][inside], rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["half_pixel", "align_corners"])
+def test_a_block_of_pixels_gets_the_value_of_its_centre(method):
+    lattice = Lattice(Axis.tiled(301, TILE_CELLS, PATCH, 1.0, 0.25), Axis.fit(91, TILE_CELLS))
+    grid = np.random.default_rng(0).random(lattice.shape).astype(np.float32)
+    full = upsample(grid, lattice, method)
+    blocks = upsample(grid, lattice, method, block=3)
+    assert blocks.shape == (101, 31)
+    np.testing.assert_allclose(blocks[:100, :30], full[1:300:3, 1:90:3], atol=1e-6)
+    # An even block has its centre between pixels: on a slope without kinks that is the mean of the four around it.
+    slope = np.add.outer(np.arange(lattice.shape[0]), 2 * np.arange(lattice.shape[1])).astype(np.float32)
+    full = upsample(slope, lattice, method)
+    between = (full[:300:2, :90:2] + full[1:300:2, :90:2] + full[:300:2, 1:90:2] + full[1:300:2, 1:90:2]) / 4
+    blocks = upsample(slope, lattice, method, block=2)[:150, :45]
+    np.testing.assert_allclose(blocks[8:-8, 4:-4], between[8:-8, 4:-4], rtol=1e-4)

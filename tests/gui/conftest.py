@@ -50,7 +50,10 @@ def shelf(monkeypatch) -> ModelShelf:
 def use_model(shelf) -> Callable[[object], None]:
     """Make the dock's runs use a given model in place of loading one."""
 
+    kept = []
+
     def use(model: object) -> None:
+        kept.append(model)  # the shelf itself holds models weakly
         shelf.put("builtin", "auto", model)
 
     return use

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -120,6 +121,22 @@ def test_close_joins_the_thread_and_drops_what_it_had_to_say(job, qtbot):
     assert not any(thread.name == "anoclip-run" for thread in threading.enumerate())
     qtbot.wait(50)
     assert heard == []
+
+
+def test_full_garbage_collections_wait_for_the_end_of_all_jobs(job, qtbot):
+    usual = gc.get_threshold()
+    during = []
+    other = Job()
+    let_go = threading.Event()
+    other.start(lambda on_progress, cancel: let_go.wait(5))
+    with qtbot.waitSignal(job.succeeded, timeout=5000):
+        job.start(lambda on_progress, cancel: during.append(gc.get_threshold()))
+    assert during[0][:2] == usual[:2]
+    assert during[0][2] > usual[2]
+    assert gc.get_threshold() == during[0], "another job is still under way"
+    with qtbot.waitSignal(other.succeeded, timeout=5000):
+        let_go.set()
+    assert gc.get_threshold() == usual
 
 
 def test_parts_are_heard_while_the_work_goes_on(job, qtbot):

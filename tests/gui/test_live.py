@@ -127,3 +127,22 @@ def test_an_edit_that_cannot_be_scored_is_said_and_the_map_stays(live, viewer, q
     live.controls.document.value = with_states(live.controls.document.value)
     qtbot.waitUntil(lambda: "abnormal" in live.notice.text, timeout=5000)
     np.testing.assert_array_equal(result_of(viewer).data, before)
+
+
+def test_other_contrast_limits_are_scored_by_themselves(dock, viewer, use_model, bright_is_bad, picture, run, qtbot):
+    use_model(bright_is_bad)
+    image = viewer.add_image(picture[:, :, 0].astype(np.float32), name="plate_07", contrast_limits=(0, 255))
+    run(dock)
+    dock.controls.live.setChecked(True)
+    before = result_of(viewer).data.copy()
+    image.contrast_limits = (0, 100)
+    until_quiet(qtbot, dock)
+    assert not np.allclose(result_of(viewer).data, before)
+
+
+def test_replaced_pixels_are_scored_by_themselves(live, viewer, picture, qtbot):
+    before = result_of(viewer).data.copy()
+    viewer.layers["plate_07"].data = picture[::-1].copy()
+    until_quiet(qtbot, live)
+    np.testing.assert_allclose(result_of(viewer).data, before[::-1], atol=1e-4)
+    assert live.notice.text == ""

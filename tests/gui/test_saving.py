@@ -233,7 +233,7 @@ def test_a_newer_file_is_told(flat, tmp_path):
     path = tmp_path / "map.anomaly.tif"
     flat.save(str(path))
     spoilt(path, lambda d: d.update(format=2))
-    with pytest.raises(ImageError, match="newer napari-anoclip"):
+    with pytest.raises(ImageError, match="newer version of napari-anoclip"):
         read_maps(str(path))
 
 

@@ -190,6 +190,7 @@ def test_a_removed_image_is_let_go_and_so_is_a_closed_viewer(viewer, guard, sett
     result = show(viewer.layers, shown(image, viewer.dims))
     image.refresh()
     settle()
+    viewer.layers.selection.active = result  # napari itself remembers the layer that was selected last
     viewer.layers.remove(image)
     assert is_result(result)
     guard.close_down()

@@ -603,7 +603,7 @@ class AnoCLIP:
         prompts, settings
             As for `detect`; of the tiling, only side and interpolation matter.
         references : iterable of array-like, optional
-            The user's own good images; the packaged normal pictures otherwise, every second one with adaptation.
+            The user's own good images; the packaged normal pictures otherwise, every fourth one with adaptation.
         on_progress, cancel : optional
             As for `detect`.
 
@@ -621,7 +621,7 @@ class AnoCLIP:
         report = Reporter(on_progress, cancel)
         fitted = settings.model_copy(update={"tiling": settings.tiling.model_copy(update={"mode": "fit"})})
         # Each adapted picture is a training of its own, and somebody who edits a prompt is waiting for it.
-        packaged = self._packaged_references[:: 2 if fitted.adaptation.enabled else 1]
+        packaged = self._packaged_references[:: 4 if fitted.adaptation.enabled else 1]
         pictures = packaged if references is None else list(references)
         sources = [ImageSource.of(picture) for picture in pictures]
         if not sources:
@@ -653,6 +653,25 @@ class AnoCLIP:
         measured = DisplayRange.of_normal(grids, f"{len(grids)} {described}")
         self._ranges.put(key, measured)
         return measured
+
+    def encode_references(self, settings: AnoCLIPSettings = _DEFAULTS, *, cancel: CancelFlag | None = None) -> None:
+        """Look at the packaged normal pictures ahead, so that the range of the next prompts is measured at once.
+
+        Parameters
+        ----------
+        settings : AnoCLIPSettings
+            Its side, interpolation and V-V blocks.
+        cancel : CancelFlag, optional
+            As for `detect`.
+
+        Raises
+        ------
+        Cancelled
+            If the flag is set.
+        """
+        fitted = settings.tiling.model_copy(update={"mode": "fit"})
+        for picture in self._packaged_references:
+            self._images.fields(ImageSource.of(picture), fitted, settings.vv_blocks, Reporter(cancel=cancel))
 
     @cached_property
     def _packaged_references(self) -> list[NDArray[np.uint8]]:

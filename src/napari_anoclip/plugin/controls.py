@@ -17,6 +17,7 @@ from napari_anoclip.plugin.dock_state import DockState
 from napari_anoclip.plugin.image_panel import ImagePanel
 from napari_anoclip.plugin.model_row import ModelRow
 from napari_anoclip.plugin.models import ModelChoice
+from napari_anoclip.plugin.planes import TILE_PIXELS
 from napari_anoclip.plugin.preferences import preferences
 from napari_anoclip.plugin.prompt_document import PromptDocument
 from napari_anoclip.plugin.prompt_editor import PromptEditor
@@ -28,6 +29,7 @@ from napari_anoclip.plugin.settings_form import SettingsForm
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_anoclip.engine.detector import AnoCLIP
     from napari_anoclip.plugin.provenance import Restored
 
 
@@ -71,6 +73,7 @@ class Controls(QObject):
         self.live = QCheckBox("Live")
         self.live.setToolTip("Score again by itself when prompts or settings change, from what is known of the image.")
         self._references: tuple[Any, ...] = ()
+        self._tile_side = TILE_PIXELS
 
         self.document.changed.connect(self.rescore)
         self.adapt.toggled.connect(self.rescore)
@@ -78,7 +81,7 @@ class Controls(QObject):
         self.scoring.display_changed.connect(self.redisplay)
         self.scoring.references_wanted.connect(self._on_references)
         self.adaptation.changed.connect(self._on_adaptation)
-        self.tiling.changed.connect(lambda: self.image.use_tiling(self.tiling.value))
+        self.tiling.changed.connect(self._on_tiling)
 
     @property
     def settings(self) -> AnoCLIPSettings:
@@ -116,6 +119,12 @@ class Controls(QObject):
             self._references if self.scoring.display.range == "own" else (),
             self.image.choice,
         )
+
+    def know(self, model: AnoCLIP) -> None:
+        """Take into account what a loaded model can tell: words it knows, the size of its square."""
+        self.prompts.check_with(model)
+        self._tile_side = model.image_size
+        self._on_tiling()
 
     def restore(self, restored: Restored) -> None:
         """Set everything to what a result was made with."""
@@ -175,6 +184,9 @@ class Controls(QObject):
     def _on_references(self, references: list[Any]) -> None:
         self._references = tuple(references)
         self.rescore.emit()
+
+    def _on_tiling(self) -> None:
+        self.image.use_tiling(self.tiling.value, self._tile_side)
 
     def _on_adaptation(self) -> None:
         if self.adapt.isChecked():

@@ -169,11 +169,11 @@ class AnoCLIPDock(QWidget):
         self.destroyed.connect(bench.close)
 
     def _on_state(self, state: JobState) -> None:
-        self.run_bar.follow(state)
+        self.run_bar.follow(state, self.bench.by_itself)
         model = self._models.loaded(self.controls.model.choice)
         if not self.job.busy and model is not None:
             self.model_panel.refresh()
-            self.controls.prompts.check_with(model)
+            self.controls.know(model)
 
     def _on_result(self, result: PlaneResult) -> None:
         self.run_bar.show_result(result)
@@ -194,9 +194,7 @@ class AnoCLIPDock(QWidget):
             plane = self.controls.image.shown()
         except AnoCLIPError:
             return
-        result = self.bench.result
-        same_stack = result is not None and plane.window == result.plane.window and plane.axes == result.plane.axes
-        if not (same_stack and self.bench.look_at(plane.hidden)):
+        if not self.bench.look_at(plane):
             self._on_rescore()
 
     def _on_rescore(self) -> None:

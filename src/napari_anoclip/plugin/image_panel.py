@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.engine.settings import TilingSettings
-from napari_anoclip.plugin.helper_layers import is_helper
 from napari_anoclip.plugin.look_at import LookAt
 from napari_anoclip.plugin.plane import Plane, contrast_matters, levels
 from napari_anoclip.plugin.planes import (
@@ -27,7 +26,7 @@ from napari_anoclip.plugin.planes import (
     tile_count,
 )
 from napari_anoclip.plugin.regions_of_interest import outline_of
-from napari_anoclip.plugin.results import is_result
+from napari_anoclip.plugin.results import is_ours
 from napari_anoclip.plugin.style import ignore_wheel_unless_focused, with_note
 
 if TYPE_CHECKING:
@@ -165,7 +164,9 @@ class ImagePanel(QObject):
 
     def _arguments(self) -> tuple[Any, ...]:
         """What `shown_plane` and `all_planes` take."""
-        image = checked(self._layer or self._viewer.layers.selection.active)
+        active = self._viewer.layers.selection.active
+        own = isinstance(active, Image)  # a map or helper of ours: all other images are offered
+        image = checked(self._layer or (None if own else active))
         choice = self.look_row.choice
         return image, self._viewer.dims, choice, outline_of(self._viewer, image, choice), self._tile_pixels
 
@@ -175,11 +176,7 @@ class ImagePanel(QObject):
 
     def _images(self) -> list[Image]:
         """What is offered, topmost first as in the layer list."""
-        return [
-            layer
-            for layer in reversed(self._viewer.layers)
-            if isinstance(layer, Image) and not is_result(layer) and not is_helper(layer)
-        ]
+        return [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Image) and not is_ours(layer)]
 
     def _drawings(self) -> list[Shapes]:
         return [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Shapes)]

@@ -15,10 +15,12 @@ Who may touch what:
 from __future__ import annotations
 
 import enum
+import gc
 import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -30,6 +32,9 @@ from napari_anoclip.engine.progress import CancelFlag, Progress
 
 _log = logging.getLogger(__name__)
 _NICENESS = 10
+
+PACE = 0.05
+"""Seconds between two reports of one stage: each makes the window draw itself, and nobody reads faster."""
 
 
 class Channel(Protocol):
@@ -151,7 +156,8 @@ class Job(QObject):
         _yield_to_the_window()
         result, error = None, None
         try:
-            result = work(_Channel(self, run), cancel)
+            with _full_collections_later:
+                result = work(_Channel(self, run), cancel)
         except AnoCLIPError as expected:
             error = expected
         except Exception as unexpected:
@@ -197,12 +203,44 @@ class _Channel:
     def __init__(self, job: Job, run: int) -> None:
         self._job = job
         self._run = run
+        self._told, self._at = "", 0.0
 
     def __call__(self, progress: Progress) -> None:
-        self._job._reported.emit(self._run, progress)
+        now = time.monotonic()
+        if progress.stage != self._told or now - self._at >= PACE or progress.done == progress.total:
+            self._told, self._at = progress.stage, now
+            self._job._reported.emit(self._run, progress)
 
     def publish(self, part: Any) -> None:
         self._job._handed_over.emit(self._run, part)
+
+
+class _FullCollectionsLater:
+    """Puts off full garbage collections while jobs run: one looks at all of torch and stops the window for so long.
+
+    Young garbage, which is what a job makes, is collected as ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs = 0
+        self._usual = gc.get_threshold()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._jobs == 0:
+                self._usual = gc.get_threshold()
+                gc.set_threshold(*self._usual[:2], 1_000_000)
+            self._jobs += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._jobs -= 1
+            if self._jobs == 0:
+                gc.set_threshold(*self._usual)
+
+
+_full_collections_later = _FullCollectionsLater()
 
 
 def _yield_to_the_window() -> None:

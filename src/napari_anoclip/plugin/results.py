@@ -147,6 +147,12 @@ def set_threshold(layers: LayerList, layer: Image, threshold: float, contour: bo
             layers.remove(line)
 
 
+def model_of(layer: Image) -> str:
+    """Checksum of the model that made a result."""
+    checksum: str = layer.metadata[METADATA_KEY]["provenance"]["model_id"]
+    return checksum
+
+
 def note_display(layer: Image, display: DisplaySettings) -> None:
     """Note in a result's record how it is shown now, so that this is what is restored from it."""
     layer.metadata[METADATA_KEY]["display"] = display.model_dump(mode="json")

@@ -52,7 +52,7 @@ class RunBar(QWidget):
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.setInterval(WORTH_SHOWING)
-        self._patience.timeout.connect(lambda: self._show_progress(True))
+        self._patience.timeout.connect(self._on_patience)
         for control, name in (
             (self.run_button, "Run"),
             (self.keep_button, "Run and keep the result there is"),
@@ -87,12 +87,12 @@ class RunBar(QWidget):
         """The result as it is shown."""
         return self._score.text()
 
-    def follow(self, state: JobState) -> None:
-        """Set the buttons for a state of the job."""
+    def follow(self, state: JobState, by_itself: bool = False) -> None:
+        """Set the buttons for a state of the job; a run that began by itself leaves them alone while it is short."""
         busy = state in (JobState.RUNNING, JobState.CANCELLING)
-        self.run_button.setEnabled(not busy)
-        self.keep_button.setEnabled(not busy)
-        self.cancel_button.setEnabled(state is JobState.RUNNING)
+        self._state = state
+        if not by_itself or not busy or not self._bar.isHidden():
+            self._set_buttons()
         if not busy:
             self._patience.stop()
             self._show_progress(False)
@@ -120,6 +120,12 @@ class RunBar(QWidget):
             words += [f"{left:.0f} s left"] * (left >= WORTH_SAYING)
         self._stage.setText(" · ".join(words))
 
+    def _set_buttons(self) -> None:
+        busy = self._state in (JobState.RUNNING, JobState.CANCELLING)
+        self.run_button.setEnabled(not busy)
+        self.keep_button.setEnabled(not busy)
+        self.cancel_button.setEnabled(self._state is JobState.RUNNING)
+
     def show_result(self, result: PlaneResult) -> None:
         """Show the score, the hottest place and the time it took."""
         value, (row, column) = result.hottest
@@ -139,6 +145,10 @@ class RunBar(QWidget):
         """Show no result."""
         self._score.clear()
         self.why_button.hide()
+
+    def _on_patience(self) -> None:
+        self._set_buttons()
+        self._show_progress(True)
 
     def _show_progress(self, shown: bool) -> None:
         self._bar.setVisible(shown)

@@ -14,6 +14,7 @@ from skimage.io import imread
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.engine.progress import Progress
 from napari_anoclip.engine.settings import DisplaySettings
+from napari_anoclip.plugin import contour
 from napari_anoclip.plugin.models import ModelChoice, ModelHolder, start_engine
 
 if TYPE_CHECKING:
@@ -70,12 +71,8 @@ class RunRequest:
 
     def continues(self, other: RunRequest) -> bool:
         """Whether the results of both may stand beside each other: the same question to planes of the same stack."""
-        one, another = self.planes[0], other.planes[0]
         return (
-            one.layer == another.layer
-            and one.data is another.data
-            and (one.axes, one.window, one.contrast_limits) == (another.axes, another.window, another.contrast_limits)
-            and _corners(one) == _corners(another)
+            same_stack(self.planes[0], other.planes[0])
             and self.prompts.digest == other.prompts.digest
             and (self.settings, self.model, self.display.range, self.references)
             == (other.settings, other.model, other.display.range, other.references)
@@ -110,6 +107,9 @@ class RunRequest:
                 if index:
                     result = replace(result, detection=replace(result.detection, before=None))
                 channel.publish(result)
+            if self.display.range == "calibrated":
+                # A kept range needed no pictures; the next edit of the prompts will, and is not to wait for them.
+                model.encode_references(self.settings, cancel=cancel)
         return RunSummary(self, tuple(broken))
 
     def _score(
@@ -131,6 +131,8 @@ class RunRequest:
         if self.display.range == "own" and self.references:
             references = [_read_reference(reference) for reference in self.references]
         calibrated = model.display_range(self.prompts, self.settings, references, on_progress=report, cancel=cancel)
+        if self.display.contour:
+            contour.prepare()
         seen = detection.map if plane.mask is None else detection.map[plane.mask]
         return PlaneResult(plane, detection, calibrated, ScoreHistogram.of(seen), self)
 
@@ -194,6 +196,16 @@ def limits(display: DisplaySettings, calibrated: DisplayRange) -> tuple[float, f
 def threshold(display: DisplaySettings, calibrated: DisplayRange) -> float:
     """Threshold set by hand, or that of the normal pictures."""
     return display.threshold if display.threshold is not None else min(1.0, calibrated.threshold)
+
+
+def same_stack(one: Plane, other: Plane) -> bool:
+    """Whether two planes are of the same data, cut out and scaled alike."""
+    return (
+        one.layer == other.layer
+        and one.data is other.data
+        and (one.axes, one.window, one.contrast_limits) == (other.axes, other.window, other.contrast_limits)
+        and _corners(one) == _corners(other)
+    )
 
 
 def read_source(plane: Plane) -> ImageSource:

@@ -17,20 +17,34 @@ from napari_anoclip.engine.errors import AnoCLIPError, DownloadError
 from napari_anoclip.plugin import results
 from napari_anoclip.plugin.job import Job
 from napari_anoclip.plugin.live import Live
-from napari_anoclip.plugin.run_request import LossStep, PlaneResult, RunRequest, RunSummary, limits, threshold
+from napari_anoclip.plugin.run_request import (
+    LossStep,
+    PlaneResult,
+    RunRequest,
+    RunSummary,
+    limits,
+    same_stack,
+    threshold,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_anoclip.engine.histogram import ScoreHistogram
     from napari_anoclip.engine.settings import DisplaySettings
-    from napari_anoclip.plugin.models import ModelHolder
+    from napari_anoclip.plugin.models import ModelChoice, ModelHolder
+    from napari_anoclip.plugin.plane import Plane
 
 BUSY = "A run is under way. Wait for it, or cancel it first."
 
 
 class Workbench(QObject):
     """Runs requests and shows what comes of them in the viewer.
+
+    Attributes
+    ----------
+    by_itself : bool
+        Whether the last run was started by a change, not by the user.
 
     Parameters
     ----------
@@ -58,7 +72,7 @@ class Workbench(QObject):
         self._ask = ask
         self._request: RunRequest | None = None
         self._keep = False
-        self._by_itself = False
+        self.by_itself = False
         self._results: dict[tuple[int, ...], PlaneResult] = {}
         self._shown: PlaneResult | None = None
         self.job = Job()
@@ -78,21 +92,25 @@ class Workbench(QObject):
         """Scores of all planes of the last run that are there; asked for once something is shown."""
         return reduce(operator.add, (result.histogram for result in self._results.values()))
 
-    def run(self, keep: bool = False) -> None:
+    def run(self, keep: bool = False, model: ModelChoice | None = None) -> None:
         """Score what is chosen; a second call while one is scored says so and does nothing.
 
         Parameters
         ----------
         keep : bool
             Leave the result that is there as it is and make a new one beside it.
+        model : ModelChoice, optional
+            Use this one and not the one that is chosen.
         """
         try:
             request = self._ask()
         except AnoCLIPError as error:
             self.said.emit(str(error), "", None)
             return
+        if model is not None:
+            request = replace(request, model=model)
         # What runs by itself gives way; what was asked for does not, so that a second click loses nothing.
-        self._start(request, newest=self._by_itself, keep=keep)
+        self._start(request, newest=self.by_itself, keep=keep)
 
     def touch(self) -> None:
         """Note a change that kept tokens suffice for: score again once it is quiet, if there is a result to renew."""
@@ -105,10 +123,16 @@ class Workbench(QObject):
         if result is None:
             return
         self._shown = replace(result, request=replace(result.request, display=display))
-        layer = results.find(self._viewer.layers, result.plane.layer)
+        layers = self._viewer.layers
+        if display.range == "manual":  # one range for all that this model made, so that images can be compared by eye
+            for other in filter(results.is_result, layers):
+                if results.model_of(other) == result.detection.provenance["model_id"]:
+                    results.set_limits(other, limits(display, result.display))
+        layer = results.find(layers, result.plane.layer)
         if layer is not None:
             results.set_limits(layer, limits(display, result.display))
-            results.set_threshold(self._viewer.layers, layer, threshold(display, result.display), display.contour)
+            results.note_display(layer, display)
+            results.set_threshold(layers, layer, threshold(display, result.display), display.contour)
 
     def flick(self, before: bool) -> None:
         """Show the map as it was before adaptation, or again as it is."""
@@ -117,12 +141,13 @@ class Workbench(QObject):
             values = result.detection.before if before else result.detection.map
             results.peek(self._viewer.layers, result.plane, values)
 
-    def look_at(self, hidden: tuple[int, ...]) -> bool:
+    def look_at(self, plane: Plane) -> bool:
         """Turn to another plane of the stack that was scored; whether there is a result of it."""
-        result = self._results.get(hidden)
-        if result is not None:
-            self._turn_to(result)
-        return result is not None
+        result = self._results.get(plane.hidden)
+        if result is None or not same_stack(result.plane, plane):
+            return False
+        self._turn_to(result)
+        return True
 
     def forget(self) -> None:
         """Turn away from the last result, because another image was chosen."""
@@ -143,20 +168,19 @@ class Workbench(QObject):
             self.said.emit(str(error), "", None)
             return
         if self._models.loaded(request.model) is not None:
-            by_itself = self._by_itself or not self.job.busy
-            self._start(request, newest=True)
-            self._by_itself = by_itself
+            self._start(request, newest=True, by_itself=self.by_itself or not self.job.busy)
 
-    def _start(self, request: RunRequest, newest: bool = False, keep: bool = False) -> None:
-        taken = self.job.start(lambda channel, cancel: request.run(self._models, channel, cancel), newest)
-        if not taken:
+    def _start(self, request: RunRequest, newest: bool = False, keep: bool = False, by_itself: bool = False) -> None:
+        if self.job.busy and not newest:
             self.said.emit(BUSY, "", None)
             return
+        self.by_itself = by_itself
         self.live.forget()
         if self._request is not None and not request.continues(self._request):
             self._results.clear()
-        self._request, self._keep, self._by_itself = request, keep, False
+        self._request, self._keep = request, keep
         self.unsaid.emit()
+        self.job.start(lambda channel, cancel: request.run(self._models, channel, cancel), newest)
 
     def _on_published(self, part: Any) -> None:
         if isinstance(part, LossStep):
@@ -169,9 +193,11 @@ class Workbench(QObject):
             if len(result.request.planes) > 1:
                 self.job.cancel()
             return
-        self._results[result.plane.hidden] = result
         results.show(self._viewer.layers, result, keep=self._keep)
         self._keep = False
+        if result.request is not self._request:
+            return  # another image was chosen meanwhile: the map is not of what is looked at now
+        self._results[result.plane.hidden] = result
         if result.plane is result.request.planes[0]:
             self._turn_to(result)
 
@@ -182,13 +208,14 @@ class Workbench(QObject):
     def _on_summary(self, summary: RunSummary) -> None:
         if summary.sentence:
             self.said.emit(summary.sentence, "", None)
-        if self._shown is not None:
-            self.shown.emit(self._shown)  # the histogram is that of the whole stack by now
+        shown = self._shown
+        if shown is not None and any(result.plane is shown.plane for result in self._results.values()):
+            self.shown.emit(shown)  # the histogram is that of the whole stack by now
 
     def _on_error(self, error: AnoCLIPError) -> None:
         request = self._request
         if isinstance(error, DownloadError) and request is not None and not request.model.download:
-            again = replace(request, model=replace(request.model, download=True))
-            self.said.emit(str(error), "Download", lambda: self._start(again))
+            model = replace(request.model, download=True)
+            self.said.emit(str(error), "Download", lambda: self.run(model=model))
         else:
             self.said.emit(str(error), "", None)
