@@ -14,7 +14,7 @@ help:
 	@echo "make demo              open napari on a defect image and show its heatmap"
 	@echo "make test              lint, types and the whole test suite"
 	@echo "make lint              lint and types only"
-	@echo "make bench             print the engine's speed ratios"
+	@echo "make bench             print speed ratios, and how fast the window answers"
 	@echo "make screenshots       make the pictures of the documentation anew"
 	@echo "make train-builtin     rebuild the built-in model (up to 8 hours, can be interrupted and resumed)"
 	@echo "make evaluate-builtin  print how good the built-in model is, on freshly drawn images"
@@ -27,7 +27,7 @@ demo: setup
 	$(SCREEN) $(PYTHON) -m napari_anoclip.demo $(DEMO_ARGS)
 
 test: lint
-	$(SCREEN) $(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: setup
 	$(PYTHON) -m ruff format --check .
@@ -37,6 +37,8 @@ lint: setup
 
 bench: setup
 	$(PYTHON) -m benchmarks.engine
+	$(SCREEN) $(PYTHON) -m benchmarks.live
+	$(SCREEN) $(PYTHON) -m benchmarks.responsiveness
 
 screenshots: setup
 	$(SCREEN) $(PYTHON) -m docs.screenshots

@@ -22,7 +22,7 @@ from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QPixmap
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QScrollArea
+from qtpy.QtWidgets import QApplication, QScrollArea, QToolButton
 
 from benchmarks.desk import idle, open_desk, picture, wait_until
 from napari_anoclip.plugin import preferences, results
@@ -32,8 +32,11 @@ IMAGES = Path(__file__).parent / "images"
 
 DOCK_WIDTH = 400
 
-PALETTE = 128
+PALETTE = 256
 """Colours a picture: enough to look right, few enough to stay under 300 kB."""
+
+PLANE_WITH_A_DEFECT = 5
+"""Of the sample with buttons."""
 
 SETTLING = 0.3
 """Seconds for the window to draw what is there."""
@@ -49,6 +52,7 @@ class Desk:
         while not around.isWindow() and around.parentWidget() is not window:
             around = around.parentWidget()
         window.resizeDocks([around], [DOCK_WIDTH], Qt.Orientation.Horizontal)
+        self.settle()
 
     def open(self, sample: str) -> ImageLayer:
         """Open a sample from the File menu; its image is selected."""
@@ -81,11 +85,6 @@ class Desk:
         scroll = self.dock.findChild(QScrollArea)
         top = self.dock.sections[title].mapTo(scroll.widget(), QPoint()).y()
         scroll.verticalScrollBar().setValue(top)
-
-    def zoom_to(self, pixel: tuple[int, int], zoom: float) -> None:
-        """Bring a pixel of the image to the middle of the canvas."""
-        self.viewer.camera.center = (0, *pixel)
-        self.viewer.camera.zoom *= zoom
 
     def settle(self) -> None:
         """Wait until nothing is under way and everything is drawn."""
@@ -122,7 +121,9 @@ def circuit_board(desk: Desk) -> QPixmap:
 
 
 def stack(desk: Desk) -> QPixmap:
-    desk.score("buttons")
+    desk.open("buttons")
+    desk.viewer.dims.set_current_step(0, PLANE_WITH_A_DEFECT)
+    desk.run()
     return desk.window()
 
 
@@ -173,7 +174,10 @@ def adaptation_loss(desk: Desk) -> QPixmap:
 def scoring_histogram(desk: Desk) -> QPixmap:
     image = desk.score("leather")
     desk.show("Scoring and colours")
-    desk.controls.scoring.contour.setChecked(True)
+    panel = desk.controls.scoring
+    panel.contour.setChecked(True)
+    dragged_to = QPoint(round(panel.histogram.x_of(0.4)), panel.histogram.height() // 2)
+    QTest.mouseClick(panel.histogram, Qt.MouseButton.LeftButton, pos=dragged_to)
     layers = desk.viewer.layers
     wait_until(lambda: find_contour(layers, results.find(layers, image)) is not None)
     return desk.window()
@@ -184,8 +188,8 @@ def stack_range(desk: Desk) -> QPixmap:
     desk.look_at(planes="all")
     desk.run()
     desk.controls.live.setChecked(False)
-    desk.look_at(planes="range", first=2, last=5)
-    desk.viewer.dims.set_current_step(0, 3)
+    desk.look_at(planes="range", first=2, last=6)
+    desk.viewer.dims.set_current_step(0, PLANE_WITH_A_DEFECT)
     return desk.window()
 
 
@@ -204,7 +208,9 @@ def results_restore(desk: Desk) -> QPixmap:
     desk.controls.adapt.setChecked(True)
     desk.dock.run_bar.keep_button.click()
     desk.settle()
-    desk.viewer.layers.selection.active = results.find(desk.viewer.layers, image)
+    first, second = results.results_of(desk.viewer.layers, image)
+    second.visible = False
+    desk.viewer.layers.selection.active = first
     return desk.window()
 
 
@@ -241,8 +247,8 @@ def compare_difference(desk: Desk) -> QPixmap:
 
 
 def keys(desk: Desk) -> QPixmap:
-    desk.dock.setFocus()
-    QTest.keyClick(desk.dock, Qt.Key.Key_F1)
+    buttons = desk.dock.findChildren(QToolButton)
+    next(button for button in buttons if button.accessibleName() == "List of keys").click()
     wait_until(lambda: QApplication.activePopupWidget() is not None)
     popup = QApplication.activePopupWidget()
     taken = popup.grab()
@@ -264,7 +270,6 @@ def _hold_the_hottest(desk: Desk) -> None:
     desk.score("leather")
     desk.dock.run_bar.why_button.click()
     desk.show("Probe")
-    desk.zoom_to(desk.dock.probe.held, 1.6)
 
 
 def _compare_two(desk: Desk) -> None:
@@ -275,6 +280,7 @@ def _compare_two(desk: Desk) -> None:
     compare.keep.click()
     desk.controls.document.edit(lambda prompts: prompts.with_entries("abnormal_states", ["{} with stain"]))
     compare.keep.click()
+    compare.rows[1].title.setText("only “stain”")
     compare.start.click()
     desk.settle()
 
@@ -306,12 +312,14 @@ PICTURES: dict[str, Callable[[Desk], QPixmap]] = {
 
 
 def save(taken: QPixmap, file: Path) -> None:
-    """Save with few colours, which is small."""
+    """Save with few colours, which is small; dithered, or the heatmap's would stand in steps."""
     with tempfile.TemporaryDirectory() as folder:
         large = Path(folder) / "large.png"
         taken.save(str(large))
         with Image.open(large) as image:
-            image.convert("RGB").quantize(PALETTE).save(file, optimize=True)
+            colours = image.convert("RGB")
+    palette = colours.quantize(PALETTE, Image.Quantize.FASTOCTREE)
+    colours.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
 
 
 def main(names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What every test has: no network, caches and settings in a folder of this run, two threads, a display or a skip."""
+"""What every test has: no network, caches and settings in a folder of this run, few threads, a display or a skip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ FOLDER = Path(tempfile.mkdtemp(prefix="napari-anoclip-tests-"))
 # Set before anything under test is imported: some libraries read these once.
 for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HF_HOME"):
     os.environ[variable] = str(FOLDER / variable.lower())
-os.environ["OMP_NUM_THREADS"] = "2"
+# Side by side, tests have a core each: threads that fight for cores are several times slower than one.
+os.environ["OMP_NUM_THREADS"] = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 
 
 def pytest_unconfigure() -> None:

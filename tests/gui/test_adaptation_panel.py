@@ -66,6 +66,12 @@ def test_the_curve_grows_step_by_step_and_says_where_it_began_and_is(panel):
     assert panel.curve.text == "loss 1.200"
 
 
+def test_a_loss_that_falls_only_a_little_is_seen_to_fall(panel):
+    panel.show_step(1, 1.38629)
+    panel.show_step(2, 1.38612)
+    assert panel.curve.text == "loss 1.3863 → 1.3861"
+
+
 def test_the_curve_is_drawn(panel):
     def dark_or_light() -> set[int]:
         image = panel.curve.grab().toImage()

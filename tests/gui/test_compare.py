@@ -13,9 +13,9 @@ from qtpy.QtCore import Qt
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.settings import AdaptationSettings, AnoCLIPSettings, ScoringSettings
+from napari_anoclip.plugin.colormaps import difference_colormap
 from napari_anoclip.plugin.compare import Snapshot, differences
 from napari_anoclip.plugin.compare_panel import CHANGED, REMOVED, TAKEN_APART, ComparePanel
-from napari_anoclip.plugin.comparison import difference_colormap
 from napari_anoclip.plugin.helper_layers import is_helper
 from napari_anoclip.plugin.models import ModelChoice, ModelHolder
 from napari_anoclip.plugin.planes import shown_plane

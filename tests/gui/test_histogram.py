@@ -7,9 +7,9 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 
 from napari_anoclip.engine.histogram import ScoreHistogram
+from napari_anoclip.plugin.colormaps import anomaly_colormap
 from napari_anoclip.plugin.colour_bar import ColourBar
 from napari_anoclip.plugin.histogram import HistogramView
-from napari_anoclip.plugin.results import anomaly_colormap
 
 SCORES = np.concatenate([np.linspace(0.40, 0.50, 900), np.linspace(0.70, 0.80, 100)])
 

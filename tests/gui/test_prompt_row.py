@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_anoclip.engine.errors import PromptError
 from napari_anoclip.engine.prompts import PromptSet
+from napari_anoclip.plugin.prompt_check import QUIET
 from napari_anoclip.plugin.prompt_document import EDITS_KEPT, TYPING_PAUSE, PromptDocument
 from napari_anoclip.plugin.prompt_row import PromptRow
 
@@ -185,3 +186,12 @@ def test_a_sample_leaves_the_users_own_prompts_alone(row):
     row.prefill({"object": "leather", "preset": "textiles"})
     assert row.prompts.abnormal_states[-1].text == "{} with hole"
     assert row.prompts.object == "leather"
+
+
+def test_nothing_is_said_to_widgets_that_are_gone(qtbot):
+    document = PromptDocument()
+    row = PromptRow(document)
+    for widget in (row.object_row, row.preset_row):
+        widget.deleteLater()
+    with qtbot.assertNotEmitted(document.check.checked, wait=2 * QUIET):
+        pass

@@ -10,9 +10,9 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.colormaps import Colormap
 
+from napari_anoclip.plugin.colormaps import anomaly_colormap, difference_colormap
 from napari_anoclip.plugin.compare import LETTERS, common_limits
 from napari_anoclip.plugin.helper_layers import add, place_of, remove, role
-from napari_anoclip.plugin.results import anomaly_colormap
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -193,15 +193,6 @@ class Comparison:
         )
         layer.name_overlay.visible = True
         return layer
-
-
-def difference_colormap() -> Colormap:
-    """Blue to orange through white, told apart with any colour vision; transparent where nothing differs."""
-    positions = np.linspace(-1, 1, 65)
-    reach = np.abs(positions)[:, None]
-    ends = np.where(positions[:, None] < 0, [[0.10, 0.42, 0.85]], [[0.90, 0.45, 0.00]])
-    colors = 1 + reach**0.5 * (ends - 1)
-    return Colormap(np.hstack([colors, 0.9 * reach]), name="anoclip difference")
 
 
 def _twin(image: Image, name: str) -> Image:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import napari.viewer
 from napari.layers import Layer
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from qtpy.QtWidgets import (
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QScrollArea,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QEvent, QObject, QSize, QTimer
+from qtpy.QtWidgets import QToolButton, QWidget
 
 from napari_anoclip.engine.errors import AnoCLIPError
 from napari_anoclip.engine.settings import AnoCLIPSettings
 from napari_anoclip.plugin import dock_state, keys, results
 from napari_anoclip.plugin.compare_panel import ComparePanel
 from napari_anoclip.plugin.controls import Controls
+from napari_anoclip.plugin.dock_layout import lay_out, stacked
 from napari_anoclip.plugin.job import Job, JobState
 from napari_anoclip.plugin.key_help import KeyHelp
 from napari_anoclip.plugin.model_panel import ModelPanel
@@ -56,12 +49,24 @@ class AnoCLIPDock(QWidget):
         self.notice = Notice()
         self.restore_button = QToolButton()
         self.restore_button.clicked.connect(self._restore)
+        self.controls.help_button.clicked.connect(self._show_keys)
         self.probe = ProbePanel(napari_viewer, self._models)
         self.compare = ComparePanel(napari_viewer, self._models, self.controls.request)
         self.model_panel = ModelPanel(self.controls.model, self._models)
         self._stale = StaleGuard(napari_viewer)
-        self.sections: dict[str, Section] = {}
-        self._lay_out()
+        self.sections = {
+            title: Section(title, content)
+            for title, content in (
+                ("Prompts", self.controls.editor),
+                ("Adaptation", self.controls.adaptation),
+                ("Scoring and colours", self.controls.scoring),
+                ("Probe", self.probe),
+                ("Compare", self.compare),
+                ("Tiling", self.controls.tiling.native),
+                ("Model and memory", stacked(self.model_panel, self.controls.tower.native)),
+            )
+        }
+        lay_out(self, self.controls, (self.run_bar, self.notice, self.restore_button), self.sections.values())
         self._connect()
         state = dock_state.load()
         self.controls.begin(state)
@@ -238,67 +243,3 @@ class AnoCLIPDock(QWidget):
         popup = KeyHelp(self)
         popup.move(self.mapToGlobal(self.rect().topLeft()))
         popup.show()
-
-    def _lay_out(self) -> None:
-        """Rows from top to bottom as a user goes through them; details folded away below."""
-        controls = self.controls
-        rows = QFormLayout()
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.setVerticalSpacing(6)
-        for label, row in (
-            ("Image", controls.image.image_row),
-            ("Look at", controls.image.look_row),
-            ("Object", controls.prompts.object_row),
-            ("Prompts", controls.prompts.preset_row),
-            ("Model", controls.model.row),
-        ):
-            rows.addRow(QLabel(label), row)
-        switches = QHBoxLayout()
-        switches.addWidget(controls.adapt)
-        switches.addWidget(controls.live)
-        switches.addStretch()
-        help_button = QToolButton()
-        help_button.setText("?")
-        help_button.setToolTip("Keys (F1).")
-        help_button.setAccessibleName("List of keys")
-        help_button.clicked.connect(self._show_keys)
-        switches.addWidget(help_button)
-        page = QWidget()
-        layout = QVBoxLayout(page)
-        layout.setSpacing(8)
-        layout.addLayout(rows)
-        layout.addLayout(switches)
-        for widget in (self.run_bar, self.notice, self.restore_button):
-            layout.addWidget(widget)
-        for title, *contents in (
-            ("Prompts", controls.editor),
-            ("Adaptation", controls.adaptation),
-            ("Scoring and colours", controls.scoring),
-            ("Probe", self.probe),
-            ("Compare", self.compare),
-            ("Tiling", controls.tiling.native),
-            ("Model and memory", self.model_panel, controls.tower.native),
-        ):
-            self.sections[title] = Section(title, _stacked(contents))
-            layout.addWidget(self.sections[title])
-        layout.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(page)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        self.setMinimumWidth(320)
-
-
-def _stacked(widgets: list[QWidget]) -> QWidget:
-    if len(widgets) == 1:
-        return widgets[0]
-    both = QWidget()
-    layout = QVBoxLayout(both)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return both

@@ -8,6 +8,8 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 _SIDE = 4
 _DOT = 2.0
+_PLACES = (3, 4, 5, 6)
+"""Decimals, the fewest that tell the first loss from the last."""
 
 
 class LossCurve(QWidget):
@@ -32,7 +34,9 @@ class LossCurve(QWidget):
         values = [self._losses[step] for step in sorted(self._losses)]
         if len(values) < 2:
             return "".join(f"loss {value:.3f}" for value in values)
-        return f"loss {values[0]:.3f} → {values[-1]:.3f}"
+        first, last = values[0], values[-1]
+        places = next((n for n in _PLACES if f"{first:.{n}f}" != f"{last:.{n}f}"), _PLACES[0])
+        return f"loss {first:.{places}f} → {last:.{places}f}"
 
     def begin(self, steps: int) -> None:
         """Forget the curve; so many steps are to come."""

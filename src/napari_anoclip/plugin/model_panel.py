@@ -113,13 +113,13 @@ class ModelPanel(QWidget):
         before = sum(model.token_bytes for _, model in self._models.shelf.models)
         self._models.shelf.forget_tokens()
         self.refresh()
-        self._said.setText(f"{before / 1e6:.1f} MB of kept tokens were dropped. The next run looks at the image again.")
+        self._say(f"{before / 1e6:.1f} MB of kept tokens were dropped. The next run looks at the image again.")
 
     def unload(self) -> None:
         """Free the memory of all models of this process."""
         busy = self._models.shelf.busy
         self._models.shelf.unload()
-        self._said.setText(
+        self._say(
             "The model leaves memory when the run under way ends. The next run loads it again."
             if busy
             else "The model has left memory, in all docks. The next run loads it again."
@@ -139,10 +139,14 @@ class ModelPanel(QWidget):
         if not event.spontaneous():
             self.look()
 
+    def _say(self, sentence: str) -> None:
+        self._said.setText(sentence)
+        self._said.setVisible(bool(sentence))
+
     def _on_choice(self) -> None:
         name = self._row.choice.name
         self._form.setRowVisible(self._row.architecture, is_file(name))
-        self._said.clear()
+        self._say("")
         self._offer_download()
         self.refresh()
         if self.isVisible():

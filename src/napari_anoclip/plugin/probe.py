@@ -56,7 +56,7 @@ class PlaneMarks:
         self._plane = plane
         self._similarity: Image | None = None
         self._outlines = Vectors(
-            np.empty((0, 2, len(plane.index))),
+            _nothing(len(plane.index)),
             name=OUTLINES_NAME,
             edge_color=_OUTLINE,
             vector_style="line",
@@ -74,7 +74,7 @@ class PlaneMarks:
         self._plane = plane
         self._follow()
         self.show_similarity(None)
-        self._outlines.data = np.empty((0, 2, self._outlines.ndim))
+        self._outlines.data = _nothing(self._outlines.ndim)
         return True
 
     def pixel_at(self, position: Sequence[float]) -> tuple[int, int] | str | None:
@@ -174,6 +174,11 @@ class PlaneMarks:
     def _follow(self) -> None:
         """Go where the image went."""
         put_in_place(self._outlines, self._plane.place())
+
+
+def _nothing(ndim: int) -> np.ndarray:
+    """One vector of no length: vectors of none at all fail to draw in 3D (napari 0.9)."""
+    return np.zeros((1, 2, ndim))
 
 
 class Pointer(QObject):

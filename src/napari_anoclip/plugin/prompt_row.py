@@ -65,8 +65,8 @@ class PromptRow(QObject):
         self.document.recent_changed.connect(self._show)
         self.document.check.checked.connect(self._show_remarks)
         self.document.noticed.connect(self._on_noticed)
-        if document is None:
-            self.object_row.destroyed.connect(self.document.close_down)
+        # Should the window go before the dock could say so: a check that comes in later would find no widgets.
+        self.object_row.destroyed.connect(self.document.close_down)
         self._show()
 
     @property

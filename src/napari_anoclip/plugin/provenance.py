@@ -227,7 +227,7 @@ def restore_values(layer: Layer) -> Restored:
         return Restored(
             AnoCLIPSettings.model_validate(found["provenance"]["settings"]),
             PromptSet.model_validate(found["provenance"]["prompts"]),
-            DisplaySettings.model_validate(found["display"]),
+            _display(found),
             TypeAdapter(ModelChoice).validate_python(found["model"] | {"download": False}),
             ImageChoice.model_validate(found["image_choice"]).model_dump(mode="json"),
         )
@@ -235,6 +235,15 @@ def restore_values(layer: Layer) -> Restored:
         raise ImageError(
             f"The settings in “{layer.name}” cannot be restored: its record is damaged ({_where(error)})."
         ) from error
+
+
+def _display(record: Mapping[str, Any]) -> DisplaySettings:
+    """How a result was shown; the good images behind a range of one's own are not in it, so its numbers stand in."""
+    display = DisplaySettings.model_validate(record["display"])
+    if display.range != "own":
+        return display
+    low, high = record["display_range"]
+    return display.model_copy(update={"range": "manual", "low": low, "high": high})
 
 
 def _recipe(record: Mapping[str, Any]) -> str:

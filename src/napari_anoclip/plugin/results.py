@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.colormaps import Colormap, ensure_colormap
 
 from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.plugin.colormaps import anomaly_colormap
 from napari_anoclip.plugin.contour import find_contour, show_contour
 from napari_anoclip.plugin.map_stack import MapStack
 from napari_anoclip.plugin.placement import put_in_place
@@ -221,14 +221,6 @@ def mark_stale(layer: Image, key: str, stale: bool) -> bool:
     found["stale"] = sorted({*found["stale"], key} if stale else {*found["stale"]} - {key})
     _entitle(layer)
     return bool(found["stale"]) != before
-
-
-def anomaly_colormap() -> Colormap:
-    """Inferno, readable without colour vision, fading in: the median of normal pictures leaves the image as it is."""
-    positions = np.linspace(0, 1, 64)
-    colors = ensure_colormap("inferno").map(0.15 + 0.8 * positions)
-    colors[:, 3] = 0.85 * positions**1.25
-    return Colormap(colors, name="anomaly")
 
 
 def _added(layers: LayerList, result: PlaneResult, new: dict[str, Any], above: Layer) -> Image:

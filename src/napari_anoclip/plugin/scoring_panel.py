@@ -18,12 +18,12 @@ from qtpy.QtWidgets import (
 
 from napari_anoclip.engine.histogram import ScoreHistogram
 from napari_anoclip.engine.settings import DisplaySettings, ScoringSettings
+from napari_anoclip.plugin.colormaps import anomaly_colormap
 from napari_anoclip.plugin.histogram import HistogramView
 from napari_anoclip.plugin.job import Job
 from napari_anoclip.plugin.masks import ScoredPixels
 from napari_anoclip.plugin.range_rows import RangeRows
 from napari_anoclip.plugin.references import ReferenceButton
-from napari_anoclip.plugin.results import anomaly_colormap
 from napari_anoclip.plugin.settings_form import SettingsForm
 from napari_anoclip.plugin.style import ignore_wheel_unless_focused, muted
 from napari_anoclip.plugin.temperature_row import TemperatureRow

@@ -156,9 +156,9 @@ class Workbench(QObject):
         self.live.forget()
 
     def close(self) -> None:
-        """Stop what is under way and say nothing any more."""
-        self.live.forget()
+        """Stop what is under way, say nothing any more and hold no layer."""
         self.job.close()
+        self.forget()
 
     def _run_again(self) -> None:
         """Score again by itself; what cannot be scored is said as for any run."""
