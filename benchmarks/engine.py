@@ -25,6 +25,7 @@ import numpy as np
 import open_clip
 import torch
 
+from benchmarks.report import line
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet
 from napari_anoclip.engine.settings import AdaptationSettings, ScoringSettings, TilingSettings
 from napari_anoclip.engine.text import CPU_BATCH_SIZE, encode_texts
@@ -85,10 +86,6 @@ class Bench:
 
 def ms(seconds: list[float]) -> str:
     return f"{1000 * statistics.median(seconds):.1f} ms"
-
-
-def line(name: str, value: float, target: float, remark: str) -> None:
-    print(f"| {name} | {value:.4f} | ≤ {target:g} | {'yes' if value <= target else 'NO'} | {remark} |", flush=True)
 
 
 def main() -> None:

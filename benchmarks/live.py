@@ -12,7 +12,7 @@ import napari
 import numpy as np
 
 from benchmarks.desk import idle, open_desk, picture, wait_until
-from benchmarks.engine import line
+from benchmarks.report import line
 from napari_anoclip.engine.prompts import Entry, PromptSet
 from napari_anoclip.plugin import results
 from napari_anoclip.plugin.dock import AnoCLIPDock

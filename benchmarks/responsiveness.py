@@ -19,8 +19,8 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from benchmarks.desk import idle, open_desk, picture, wait_until
-from benchmarks.engine import line
 from benchmarks.live import edited, settle
+from benchmarks.report import line
 from napari_anoclip.plugin.dock import AnoCLIPDock
 
 TICK = 2

@@ -185,11 +185,11 @@ def scoring_histogram(desk: Desk) -> QPixmap:
 
 def stack_range(desk: Desk) -> QPixmap:
     desk.open("buttons")
+    desk.viewer.dims.set_current_step(0, PLANE_WITH_A_DEFECT)
     desk.look_at(planes="all")
     desk.run()
     desk.controls.live.setChecked(False)
     desk.look_at(planes="range", first=2, last=6)
-    desk.viewer.dims.set_current_step(0, PLANE_WITH_A_DEFECT)
     return desk.window()
 
 

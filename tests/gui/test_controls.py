@@ -161,6 +161,7 @@ def test_keep_makes_a_second_result(ready, viewer, run, qtbot):
     assert second is not first
     assert "anomaly 2" in second.name
     np.testing.assert_array_equal(first.data, data)
+    assert (first.visible, second.visible) == (False, True), "two maps over each other could not be told apart"
 
 
 def test_why_opens_the_probe_at_the_hottest_place(ready, viewer, run, qtbot):

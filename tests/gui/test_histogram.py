@@ -110,7 +110,9 @@ def test_arrow_keys_step_and_page_keys_leap(shown, moves, qtbot):
     assert shown.threshold == pytest.approx(0.6)
     qtbot.keyClick(shown, Qt.Key.Key_PageUp)
     assert shown.threshold - 0.6 == pytest.approx(10 * step)
-    assert [kind for kind, _ in moves] == ["changed", "set"] * 3
+    qtbot.keyClick(shown, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert shown.threshold == pytest.approx(0.6)
+    assert [kind for kind, _ in moves] == ["changed", "set"] * 4
 
 
 def test_keys_it_does_not_know_are_left_to_others(shown, moves, qtbot):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from open_clip import SimpleTokenizer
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication, QLineEdit, QWidget
 
 from napari_anoclip.engine.prompts import PromptSet
@@ -445,3 +445,18 @@ def test_everything_has_a_name_and_a_tip(editor):
     for control in controls:
         assert control.accessibleName(), control
         assert control.toolTip() or control is editor.table
+
+
+def test_ctrl_s_saves_the_prompts_and_not_what_the_window_would(editor, document, qtbot, tmp_path):
+    with qtbot.waitSignal(document.recent_changed):
+        document.save(tmp_path / "mine.yaml")
+    saved_layers = []
+    QShortcut(QKeySequence(QKeySequence.StandardKey.Save), editor).activated.connect(lambda: saved_layers.append(True))
+    line = editor.columns["abnormal_states"].add_line
+    qtbot.keyClicks(line, "{} with rust")
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert document.edited
+    qtbot.keyClick(line, Qt.Key.Key_S, CTRL)
+    qtbot.waitUntil(lambda: not document.edited)
+    assert "with rust" in (tmp_path / "mine.yaml").read_text("utf-8")
+    assert saved_layers == []

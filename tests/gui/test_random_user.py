@@ -215,10 +215,14 @@ class RandomUser:
 
     def _switch(self) -> Action:
         viewer = self._viewer
-        theme, ndisplay = self._random.choice(["light", "dark"]), self._random.choice([2, 2, 3])
-        if self._random.random() < 0.5:
-            return f"theme {theme}", lambda: setattr(viewer, "theme", theme)
-        return f"{ndisplay}D", lambda: setattr(viewer.dims, "ndisplay", ndisplay)
+        deeds: dict[str, Callable[[], object]] = {
+            "light": lambda: setattr(viewer, "theme", "light"),
+            "dark": lambda: setattr(viewer, "theme", "dark"),
+            "roll the axes": viewer.dims.roll,
+            "2D or 3D": lambda: setattr(viewer.dims, "ndisplay", 5 - viewer.dims.ndisplay),
+        }
+        deed = self._random.choice(list(deeds))
+        return deed, deeds[deed]
 
     def _point(self) -> Action:
         at = [0.0] * self._viewer.dims.ndim
@@ -267,6 +271,8 @@ def test_a_hundred_things_at_random(seed, dock, viewer, use_model, bright_is_bad
     use_model(bright_is_bad)
     print(f"seed {seed}")
     window = viewer.window._qt_window
+    # Mesa's software drawing crashes now and then in 3D, with napari alone too.
+    viewer.window._qt_viewer.canvas.native.hide()
     window.show()
     with qtbot.waitActive(window):
         window.activateWindow()
@@ -293,10 +299,12 @@ def is_alive_and_works(dock, viewer, picture, run, qtbot):
     dock.job.cancel()
     qtbot.waitUntil(lambda: not dock.job.busy, timeout=10_000)
     viewer.dims.ndisplay = 2
+    viewer.dims.order = tuple(range(viewer.dims.ndim))
     dock.settings = AnoCLIPSettings()
     dock.controls.model.choice = ModelChoice()
     dock.controls.image.choice = {}
     dock.controls.document.value = PROMPTS
+    dock.controls.prompts._object.setText(PROMPTS.object)  # what was typed may be no name
     image = viewer.add_image(picture, rgb=True, name="good")
     dock.notice.clear()
     run(dock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -138,4 +140,4 @@ def test_a_stack_tells_how_many_planes_are_done(ready, viewer, run, stack):
     viewer.add_image(stack, name="stack")
     choose_planes(ready, "all")
     run(ready)
-    assert any(words.startswith("scoring planes · 3 of 6") for words in said)
+    assert any(re.match("scoring planes · [0-5] of 6", words) for words in said)

@@ -110,7 +110,9 @@ class AnoCLIPSettings(_Settings):
     scoring: ScoringSettings = ScoringSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
     tiling: TilingSettings = TilingSettings()
-    vv_blocks: int = Field(DEFAULT_VV_BLOCKS, ge=1, le=100, description="Last blocks that the V-V path covers.")
+    vv_blocks: int = Field(
+        DEFAULT_VV_BLOCKS, ge=1, le=100, title="V-V blocks", description="Last blocks that the V-V path covers."
+    )
 
     @classmethod
     def paper(cls) -> AnoCLIPSettings:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QCheckBox, QToolButton
+from qtpy.QtWidgets import QCheckBox, QPushButton
 
 from napari_anoclip.engine.errors import AnoCLIPError
 from napari_anoclip.engine.settings import AdaptationSettings, AnoCLIPSettings, TilingSettings
@@ -72,8 +72,8 @@ class Controls(QObject):
         self.adapt.setToolTip(AdaptationSettings.model_fields["enabled"].description)
         self.live = QCheckBox("Live")
         self.live.setToolTip("Score again by itself when prompts or settings change, from what is known of the image.")
-        self.help_button = QToolButton()
-        self.help_button.setText("?")
+        self.help_button = QPushButton("?")
+        self.help_button.setFixedWidth(28)
         self.help_button.setToolTip("Keys (F1).")
         self.help_button.setAccessibleName("List of keys")
         self._references: tuple[Any, ...] = ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import napari.viewer
 from napari.layers import Layer
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
-from qtpy.QtWidgets import QToolButton, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_anoclip.engine.errors import AnoCLIPError
+from napari_anoclip.engine.progress import Progress
 from napari_anoclip.engine.settings import AnoCLIPSettings
 from napari_anoclip.plugin import dock_state, keys, results
 from napari_anoclip.plugin.compare_panel import ComparePanel
@@ -47,7 +48,7 @@ class AnoCLIPDock(QWidget):
         self.bench = Workbench(napari_viewer, self._models, self.controls.request)
         self.run_bar = RunBar()
         self.notice = Notice()
-        self.restore_button = QToolButton()
+        self.restore_button = QPushButton()
         self.restore_button.clicked.connect(self._restore)
         self.controls.help_button.clicked.connect(self._show_keys)
         self.probe = ProbePanel(napari_viewer, self._models)
@@ -108,6 +109,7 @@ class AnoCLIPDock(QWidget):
             self._window = None
         dock_state.save(self.controls.state([title for title, section in self.sections.items() if section.is_open]))
         self._viewer.layers.selection.events.active.disconnect(self._on_selection)
+        self._viewer.dims.events.current_step.disconnect(self._on_slider)
         self.bench.close()
         self.run_bar.follow(JobState.IDLE)
         for part in (self.probe, self.compare, self.model_panel, self.controls, self._stale):
@@ -158,12 +160,13 @@ class AnoCLIPDock(QWidget):
         bench.unsaid.connect(self.notice.clear)
         self._stale.stale.connect(self.notice.say)
         self.job.state_changed.connect(self._on_state)
-        self.job.progressed.connect(self.run_bar.show_progress)
+        self.job.progressed.connect(self._on_progress)
         self.model_panel.attention.connect(self.sections["Model and memory"].open)
         self.probe.prompt_off.connect(lambda prompt: controls.document.edit(lambda ps: ps.with_prompt(prompt, False)))
         self.probe.prompt_chosen.connect(self._show_prompt)
         self.sections["Probe"].toggled.connect(self.probe.switch)
         self._viewer.layers.selection.events.active.connect(self._on_selection)
+        self._viewer.dims.events.current_step.connect(self._on_slider)
         for key, do in (
             (keys.RUN, self.run),
             (keys.KEEP, lambda: bench.run(keep=True)),
@@ -180,6 +183,11 @@ class AnoCLIPDock(QWidget):
             self.model_panel.refresh()
             self.controls.know(model)
 
+    def _on_progress(self, progress: Progress) -> None:
+        self.run_bar.show_progress(progress)
+        if not self.controls.model.ready and self._models.loaded(self.controls.model.choice) is not None:
+            self.model_panel.refresh()
+
     def _on_result(self, result: PlaneResult) -> None:
         self.run_bar.show_result(result)
         self.controls.scoring.show_result(result, self.bench.histogram)
@@ -195,12 +203,15 @@ class AnoCLIPDock(QWidget):
 
     def _on_image_changed(self) -> None:
         """Another plane, region or scaling: what is known of it is shown, and what is not is scored if that is live."""
-        try:
-            plane = self.controls.image.shown()
-        except AnoCLIPError:
-            return
-        if not self.bench.look_at(plane):
+        if self._on_slider() is False:
             self._on_rescore()
+
+    def _on_slider(self) -> bool | None:
+        """Show what is known of the plane that is shown now; whether there is anything, None if there is no plane."""
+        try:
+            return self.bench.look_at(self.controls.image.shown())
+        except AnoCLIPError:
+            return None
 
     def _on_rescore(self) -> None:
         if self.controls.live.isChecked():

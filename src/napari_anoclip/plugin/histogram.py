@@ -30,8 +30,9 @@ _STEP_SHARE = 1 / 200
 class HistogramView(QWidget):
     """Counts (on a logarithmic scale) of the scores, the colours' range under them, and the threshold.
 
-    The threshold follows the mouse, or the arrow keys and Page Up and Down while the histogram has the focus.
-    `threshold_changed` is emitted on the way, `threshold_set` where it comes to rest.
+    The threshold follows the mouse, or the arrow keys while the histogram has the focus: in small steps, ten at once
+    with Shift or by Page Up and Down. `threshold_changed` is emitted on the way, `threshold_set` where it comes to
+    rest.
 
     Parameters
     ----------
@@ -125,6 +126,8 @@ class HistogramView(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt names it)
         """Move the line by a small step, or by ten of them."""
         steps = _STEPS.get(Qt.Key(event.key()))
+        if steps in (-1, 1) and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            steps *= 10
         if steps is None or self._threshold is None:
             super().keyPressEvent(event)
             return

@@ -57,6 +57,7 @@ class ModelRow(QObject):
             "checkpoint. Nothing is downloaded without asking."
         )
         self._note = QLabel()
+        self._ready = False
         self.row = with_note(self._name, self._note)
         self.device = _box("Device", "Where the model runs; auto takes a GPU if there is one.", DEVICES)
         self.precision = _box(
@@ -151,17 +152,25 @@ class ModelRow(QObject):
             if self.architecture.findText(name) < 0:
                 self.architecture.addItem(name)
 
+    @property
+    def ready(self) -> bool:
+        """Whether the model is said to be loaded."""
+        return self._ready
+
     def show_ready(self, model: AnoCLIP) -> None:
         """Say that a model is loaded, and where and how it runs."""
+        self._ready = True
         size = f"{model.memory_bytes / 1e6:.0f} MB"
         self._note.setText(" · ".join((model.device.upper(), model.precision, size, "ready")))
 
     def say(self, sentence: str) -> None:
         """Say why the model as it is chosen cannot run."""
+        self._ready = False
         self._note.setText(sentence)
 
     def forget(self, place: str = "") -> None:
         """Say that the chosen model is not in memory, and, where known, what it would run on."""
+        self._ready = False
         self._note.setText(f"{place} · not loaded yet" if place else "not loaded yet")
 
     def _add(self, name: str, hint: str = "") -> None:

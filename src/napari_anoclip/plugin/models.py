@@ -6,6 +6,7 @@ Windows torch must be loaded before Qt or its library may fail to start; where i
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict
@@ -199,6 +202,7 @@ def _engine() -> type[AnoCLIP]:
 
 def _import_engine() -> type[AnoCLIP]:
     _load_triton_apart()
+    _load_torch_aside()
     from napari_anoclip.engine.detector import AnoCLIP
 
     return AnoCLIP
@@ -219,6 +223,22 @@ def _load_triton_apart() -> None:
             import_module("triton")
     finally:
         sys.setdlopenflags(flags)
+
+
+def _load_torch_aside() -> None:
+    """Load torch's large libraries while the window goes on: `import torch` keeps the interpreter's lock for it."""
+    if sys.platform != "linux" or "torch" in sys.modules:
+        return
+    torch = find_spec("torch")
+    if torch is None or torch.origin is None:
+        return
+    try:
+        load = ctypes.CDLL(None).dlopen  # called as a foreign function, which gives the lock away
+    except AttributeError:  # a C library that keeps it elsewhere
+        return
+    load.restype, load.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)
+    for name in ("libc10.so", "libtorch_cpu.so", "libtorch_cuda.so", "libtorch.so"):
+        load(str(Path(torch.origin).parent / "lib" / name).encode(), os.RTLD_NOW)
 
 
 SHELF = ModelShelf()

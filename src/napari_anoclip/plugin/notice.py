@@ -48,8 +48,8 @@ class Notice(QFrame):
         self._text.setText(sentence)
         self._act.setText(action)
         self._action = do
-        for button in (self._act, self._dismiss):
-            button.setVisible(do is not None)
+        self._act.setVisible(do is not None)
+        self._dismiss.setText("Close" if do is None else "Not now")
         self.show()
 
     def clear(self) -> None:

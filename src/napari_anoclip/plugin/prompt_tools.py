@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtGui import QDropEvent, QKeySequence, QShortcut
+from qtpy.QtGui import QDropEvent, QKeyEvent, QKeySequence, QShortcut
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QToolButton, QWidget
 
 from napari_anoclip.plugin.prompt_document import PromptDocument
@@ -23,7 +23,7 @@ class PromptTools(QWidget):
     document : PromptDocument
         What is edited.
     keys : QWidget
-        Within which Ctrl+Z and Ctrl+Shift+Z undo and redo.
+        Within which Ctrl+Z and Ctrl+Shift+Z undo and redo, and Ctrl+S saves.
     """
 
     def __init__(self, document: PromptDocument, keys: QWidget) -> None:
@@ -55,8 +55,18 @@ class PromptTools(QWidget):
             shortcut = QShortcut(QKeySequence(standard), keys)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(slot)
+        keys.installEventFilter(self)
         document.state_changed.connect(self._follow)
         self._follow()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt names it)
+        """Take Ctrl+S before the window, where it saves layers: a shortcut would be ambiguous, and do nothing."""
+        if not isinstance(event, QKeyEvent) or not event.matches(QKeySequence.StandardKey.Save):
+            return super().eventFilter(watched, event)
+        event.accept()
+        if event.type() == QEvent.Type.KeyPress:
+            self._save()
+        return True
 
     def _button(self, text: str, name: str, tip: str, do: Callable[[], None], menu: QMenu | None = None) -> QToolButton:
         button = QToolButton()

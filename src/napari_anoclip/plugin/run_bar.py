@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_anoclip.engine.progress import Progress
 from napari_anoclip.plugin.job import JobState
@@ -44,8 +44,7 @@ class RunBar(QWidget):
         self._stage = muted(QLabel())
         self._score = QLabel()
         self._score.setWordWrap(True)
-        self.why_button = QToolButton()
-        self.why_button.setText("why?")
+        self.why_button = QPushButton("why?")
         self.why_button.setToolTip("Show which prompts made the hottest place hot.")
         self.why_button.setAccessibleName("Why is the hottest place hot?")
         self.why_button.clicked.connect(self.why_wanted)

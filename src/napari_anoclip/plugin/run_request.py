@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from skimage.io import imread
 
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.engine.progress import Progress
 from napari_anoclip.engine.settings import DisplaySettings
-from napari_anoclip.plugin import contour
 from napari_anoclip.plugin.models import ModelChoice, ModelHolder, start_engine
 
 if TYPE_CHECKING:
@@ -131,8 +131,6 @@ class RunRequest:
         if self.display.range == "own" and self.references:
             references = [_read_reference(reference) for reference in self.references]
         calibrated = model.display_range(self.prompts, self.settings, references, on_progress=report, cancel=cancel)
-        if self.display.contour:
-            contour.prepare()
         seen = detection.map if plane.mask is None else detection.map[plane.mask]
         return PlaneResult(plane, detection, calibrated, ScoreHistogram.of(seen), self)
 
@@ -164,8 +162,10 @@ class PlaneResult:
 
     @property
     def hottest(self) -> tuple[float, tuple[int, int]]:
-        """The map's largest value and its (row, column) in pixels of the plane's window."""
+        """The map's largest value inside the region, and its (row, column) in pixels of the plane's window."""
         values, block = self.detection.map, self.plane.block
+        if self.plane.mask is not None and self.plane.mask.any():
+            values = np.where(self.plane.mask, values, -1.0)
         row, column = divmod(int(values.argmax()), values.shape[1])
         return float(values[row, column]), (row * block, column * block)
 

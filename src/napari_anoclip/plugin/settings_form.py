@@ -94,7 +94,11 @@ class SettingsForm(Generic[Settings]):
 def _control(name: str, field: FieldInfo) -> ValueWidget:
     """The control of one field; its bounds, default and description come from the field alone."""
     kind = next(a for a in (get_args(field.annotation) or (field.annotation,)) if a is not types.NoneType)
-    common: dict[str, Any] = {"name": name, "label": name.replace("_", " ").capitalize(), "tooltip": field.description}
+    common: dict[str, Any] = {
+        "name": name,
+        "label": field.title or name.replace("_", " ").capitalize(),
+        "tooltip": field.description,
+    }
     if get_origin(field.annotation) is Literal:
         choices = [(str(choice).replace("_", " "), choice) for choice in get_args(field.annotation)]
         return ComboBox(choices=choices, value=field.default, **common)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.engine.errors import AnoCLIPError, DownloadError
-from napari_anoclip.plugin import results
+from napari_anoclip.plugin import contour, results
 from napari_anoclip.plugin.job import Job
 from napari_anoclip.plugin.live import Live
 from napari_anoclip.plugin.run_request import (
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_anoclip.engine.histogram import ScoreHistogram
+    from napari_anoclip.engine.progress import CancelFlag
     from napari_anoclip.engine.settings import DisplaySettings
+    from napari_anoclip.plugin.job import Channel
     from napari_anoclip.plugin.models import ModelChoice, ModelHolder
     from napari_anoclip.plugin.plane import Plane
 
@@ -146,7 +148,8 @@ class Workbench(QObject):
         result = self._results.get(plane.hidden)
         if result is None or not same_stack(result.plane, plane):
             return False
-        self._turn_to(result)
+        if result is not self._shown:
+            self._turn_to(result)
         return True
 
     def forget(self) -> None:
@@ -180,7 +183,13 @@ class Workbench(QObject):
             self._results.clear()
         self._request, self._keep = request, keep
         self.unsaid.emit()
-        self.job.start(lambda channel, cancel: request.run(self._models, channel, cancel), newest)
+
+        def work(channel: Channel, cancel: CancelFlag) -> RunSummary:
+            if request.display.contour:
+                contour.prepare()
+            return request.run(self._models, channel, cancel)
+
+        self.job.start(work, newest)
 
     def _on_published(self, part: Any) -> None:
         if isinstance(part, LossStep):
@@ -193,6 +202,10 @@ class Workbench(QObject):
             if len(result.request.planes) > 1:
                 self.job.cancel()
             return
+        if self._keep:  # two maps over each other could not be told apart
+            older = results.find(self._viewer.layers, result.plane.layer)
+            if older is not None:
+                older.visible = False
         results.show(self._viewer.layers, result, keep=self._keep)
         self._keep = False
         if result.request is not self._request:
