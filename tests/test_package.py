@@ -23,7 +23,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # What each part of the package may import from the others: GUI and batch rest on review, review on the engine.
 MAY_IMPORT = {
-    "__init__": {"engine"},
+    "__init__": {"engine", "plugin"},
     "engine": {"engine"},
     "review": {"engine", "review"},
     "plugin": {"engine", "review", "plugin"},
@@ -33,6 +33,8 @@ MAY_IMPORT = {
 }
 WITH_GUI = {"plugin", "demo"}
 GUI_LIBRARIES = {"napari", "qtpy", "superqt", "magicgui", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
+OPTIONAL = {"zarr"}
+"""What is imported where it is needed only, and is an extra of its own name."""
 QT_BINDINGS = {"pyqt5", "pyqt6", "pyside2", "pyside6"}
 
 
@@ -107,7 +109,9 @@ def test_what_is_imported_is_declared_and_the_other_way_round(project: dict) -> 
     libraries -= {"napari_anoclip"} | sys.stdlib_module_names
     distributions = packages_distributions()
     used = {canonicalize_name(distributions[library][0]) for library in libraries}
-    assert used == declared(project["dependencies"])
+    assert used - OPTIONAL == declared(project["dependencies"])
+    assert used >= OPTIONAL
+    assert declared([text for extra in OPTIONAL for text in project["optional-dependencies"][extra]]) == OPTIONAL
 
 
 def test_users_choose_their_own_qt(project: dict) -> None:
@@ -131,8 +135,9 @@ def test_importing_the_package_is_quick_and_pulls_in_nothing() -> None:
 @pytest.mark.parametrize("name", sorted(set(napari_anoclip.__all__) - {"__version__"}))
 def test_public_names_come_on_first_use(name: str) -> None:
     from napari_anoclip import engine
+    from napari_anoclip.plugin import command
 
-    assert getattr(napari_anoclip, name) is getattr(engine, name)
+    assert getattr(napari_anoclip, name) is getattr(command if name == "run" else engine, name)
     assert name in dir(napari_anoclip)
 
 

@@ -70,6 +70,14 @@ def test_restoring_from_a_result_puts_everything_back(ready, viewer, run, qtbot)
     assert result.contrast_limits == limits
 
 
+def test_restoring_replaces_a_name_that_could_not_be_used(ready, viewer, run):
+    run(ready)
+    ready.controls.prompts._object.setText("plate {")
+    viewer.layers.selection.active = results.find(viewer.layers, viewer.layers["plate_07"])
+    ready.restore_button.click()
+    run(ready)
+
+
 def test_restoring_is_offered_for_results_only(ready, viewer, run):
     run(ready)
     viewer.layers.selection.active = viewer.layers["plate_07"]

@@ -10,7 +10,8 @@ import threading
 import numpy as np
 import pytest
 from gui.conftest import PROMPTS
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QWidget
 
 from napari_anoclip.engine.settings import AnoCLIPSettings
 from napari_anoclip.plugin.job import JobState
@@ -193,6 +194,30 @@ def test_surface_and_object_choose_the_papers_lists(ready):
     ready.controls.prompts._kinds["object"].click()
     assert ready.controls.prompts.prompts.name == "paper-object"
     assert ready.controls.prompts.prompts.object == "plate"
+
+
+class Paints(QObject):
+    """Counts how often a widget is drawn."""
+
+    count = 0
+
+    def eventFilter(self, watched, event):
+        self.count += event.type() == QEvent.Type.Paint
+        return False
+
+
+def test_an_idle_dock_does_not_draw_itself_again_and_again(ready, viewer, run, qtbot):
+    window = viewer.window._qt_window
+    window.show()
+    for section in ready.sections.values():
+        section.open()
+    run(ready)
+    qtbot.wait(500)
+    paints = Paints()
+    for widget in ready.findChildren(QWidget):
+        widget.installEventFilter(paints)
+    qtbot.wait(500)
+    assert paints.count < 50, "a dock that draws itself all the time takes the processor from the run"
 
 
 def test_two_docks_share_one_model(ready, run, make_napari_viewer, bright_is_bad, picture):

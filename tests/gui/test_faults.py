@@ -348,7 +348,7 @@ def test_the_viewer_is_closed_while_something_is_worked_out(ready, viewer, run, 
     elif work == "look around":
         ready.model_panel.look()
     else:
-        viewer.layers["plate_07"].data = viewer.layers["plate_07"].data[::-1]
+        viewer.layers["plate_07"].data = viewer.layers["plate_07"].data.copy()
         qtbot.waitUntil(lambda: ready._stale.job.busy)
     viewer.close()
     assert no_run_is_left()

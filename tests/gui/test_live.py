@@ -142,7 +142,7 @@ def test_other_contrast_limits_are_scored_by_themselves(dock, viewer, use_model,
 
 def test_replaced_pixels_are_scored_by_themselves(live, viewer, picture, qtbot):
     before = result_of(viewer).data.copy()
-    viewer.layers["plate_07"].data = picture[::-1].copy()
+    viewer.layers["plate_07"].data = picture[:, ::-1].copy()
     until_quiet(qtbot, live)
-    np.testing.assert_allclose(result_of(viewer).data, before[::-1], atol=1e-4)
+    np.testing.assert_allclose(result_of(viewer).data, before[:, ::-1], atol=1e-4)
     assert live.notice.text == ""

@@ -93,6 +93,16 @@ def test_a_plane_that_is_known_is_not_scored_again(ready, viewer, run, stack, qt
     assert ready.run_bar.score != score, "the score is that of the plane that is shown"
 
 
+def test_a_plane_that_is_looked_at_while_the_stack_is_scored_is_told_of_when_it_comes(ready, viewer, stack, qtbot):
+    viewer.add_image(stack, name="stack")
+    viewer.dims.set_current_step(0, 0)
+    choose_planes(ready, "all")
+    ready.job.published.connect(lambda part: viewer.dims.set_current_step(0, 5))
+    with qtbot.waitSignal(ready.job.succeeded, timeout=30_000):
+        ready.run_bar.run_button.click()
+    assert ready.bench.result.plane.hidden == (5,)
+
+
 def test_a_range_of_planes(ready, viewer, run, stack):
     viewer.add_image(stack, name="stack")
     viewer.dims.set_current_step(0, 2)

@@ -213,11 +213,12 @@ class ComparePanel(QWidget):
         self._bar.setVisible(busy)
         self._stage.setVisible(busy)
         if busy:
-            self._bar.setRange(0, 0)
+            self._bar.setRange(0, 1)
+            self._bar.setValue(0)
             self._stage.setText("starting" if state is JobState.RUNNING else "cancelling after this step")
 
     def _on_progress(self, progress: Progress) -> None:
-        self._bar.setRange(0, progress.total if progress.total > 1 else 0)
+        self._bar.setRange(0, max(1, progress.total))
         self._bar.setValue(progress.done)
         counted = f" · {progress.done} of {progress.total}" if progress.total > 1 else ""
         self._stage.setText(f"{progress.stage}{counted}")

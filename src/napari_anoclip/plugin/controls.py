@@ -134,6 +134,7 @@ class Controls(QObject):
         """Set everything to what a result was made with."""
         self.settings = restored.settings
         self.document.value = restored.prompts
+        self.prompts.take_name()
         self.model.choice = restored.model
         self.scoring.display = restored.display
         self.image.choice = restored.image_choice

@@ -142,7 +142,8 @@ class ModelDownload(QWidget):
         for widget in (self._bar, self._stage, self.cancel_button):
             widget.setVisible(busy)
         if state is JobState.RUNNING:
-            self._bar.setRange(0, 0)
+            self._bar.setRange(0, 1000)
+            self._bar.setValue(0)
 
 
 def _breakable(sentence: str) -> str:

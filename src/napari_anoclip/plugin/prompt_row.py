@@ -95,6 +95,11 @@ class PromptRow(QObject):
             self.document.choose(preset)
         self._object.setText(sample.get("object", ""))
 
+    def take_name(self) -> None:
+        """Show the document's object, whatever was typed, also a name that could not be used."""
+        self._shown_object = ""
+        self._show()
+
     def check_with(self, model: AnoCLIP) -> None:
         """Let remarks tell also what this model does not understand."""
         self.document.check.use(model)

@@ -98,7 +98,10 @@ class RunBar(QWidget):
         elif state is JobState.CANCELLING:
             self._stage.setText("cancelling after this step")
         elif self._bar.isHidden() and not self._patience.isActive():
-            self._bar.setRange(0, 0)
+            # An empty bar, not one that swings: each of its pictures has the whole window drawn again, which slows the
+            # run several times where no GPU draws.
+            self._bar.setRange(0, 1)
+            self._bar.setValue(0)
             self._stage.setText("starting")
             self._stage_began = ("", 0.0)
             self._patience.start()
@@ -109,7 +112,7 @@ class RunBar(QWidget):
         if stage != progress.stage:
             began = time.monotonic()
             self._stage_began = (progress.stage, began)
-        self._bar.setRange(0, progress.total if progress.total > 1 else 0)
+        self._bar.setRange(0, max(1, progress.total))
         self._bar.setValue(progress.done)
         words = [progress.stage]
         if progress.total > 1:

@@ -13,7 +13,7 @@ import numpy as np
 from skimage.io import imread
 
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
-from napari_anoclip.engine.progress import Progress
+from napari_anoclip.engine.progress import Progress, Reporter
 from napari_anoclip.engine.settings import DisplaySettings
 from napari_anoclip.plugin.models import ModelChoice, ModelHolder, start_engine
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from napari_anoclip.plugin.planes import Plane
 
 _log = logging.getLogger(__name__)
+
+PLANES = "scoring planes"
+"""The stage of a run over several planes."""
 
 SHOWN_BROKEN = 5
 """Planes that failed which are named one by one."""
@@ -97,6 +100,8 @@ class RunRequest:
         with models.borrow(self.model, channel, cancel) as model:
             for index, plane in enumerate(self.planes):
                 report = _overall(channel, index, len(self.planes))
+                if len(self.planes) > 1:
+                    Reporter(channel, cancel)(PLANES, index, len(self.planes))
                 try:
                     result = self._score(model, plane, report, channel, cancel)
                 except ImageError as error:
@@ -247,4 +252,4 @@ def _overall(channel: Channel, index: int, total: int) -> Callable[[Progress], N
     """Progress of one plane; of several planes, how many are done, for their own stages pass too fast to be read."""
     if total == 1:
         return channel
-    return lambda _: channel(Progress("scoring planes", index, total))
+    return lambda _: channel(Progress(PLANES, index, total))

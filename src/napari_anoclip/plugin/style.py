@@ -13,7 +13,6 @@ def muted(label: QLabel) -> QLabel:
     label.setGraphicsEffect(paler)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.installEventFilter(_WholeText(label))
     return label
 
 
@@ -32,17 +31,6 @@ def ignore_wheel_unless_focused(control: QWidget) -> None:
     """Let the wheel scroll the dock, not change a value that merely passes under the pointer."""
     control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     control.installEventFilter(_WheelFilter(control))
-
-
-class _WholeText(QObject):
-    """Gives a wrapping label the height that its text needs: nested layouts remember that of another width or text."""
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt names it)
-        if event.type() in (QEvent.Type.Resize, QEvent.Type.Paint):
-            needed = watched.heightForWidth(watched.width()) if watched.text() else 0
-            if watched.minimumHeight() != needed:
-                watched.setMinimumHeight(needed)
-        return super().eventFilter(watched, event)
 
 
 class _WheelFilter(QObject):

@@ -208,6 +208,7 @@ class Workbench(QObject):
                 older.visible = False
         results.show(self._viewer.layers, result, keep=self._keep)
         self._keep = False
+        self.unsaid.emit()  # that a run is under way, or that the last map is stale
         if result.request is not self._request:
             return  # another image was chosen meanwhile: the map is not of what is looked at now
         self._results[result.plane.hidden] = result
