@@ -15,8 +15,9 @@ from napari_anoclip.plugin.style import muted
 WORTH_SAYING = 2.0
 """Seconds left of a stage from which the remaining time is told."""
 
-WORTH_SHOWING = 300
-"""Milliseconds that a run takes before its progress is shown: rescoring while somebody types must not flicker."""
+WORTH_SHOWING = {False: 300, True: 1000}
+"""Milliseconds that a run takes before its progress is shown, one that began by itself (True) later: rescoring while
+somebody types must not flicker, and each picture of the bar costs time that the run could use."""
 
 
 class RunBar(QWidget):
@@ -50,7 +51,6 @@ class RunBar(QWidget):
         self.why_button.clicked.connect(self.why_wanted)
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
-        self._patience.setInterval(WORTH_SHOWING)
         self._patience.timeout.connect(self._on_patience)
         for control, name in (
             (self.run_button, "Run"),
@@ -104,7 +104,7 @@ class RunBar(QWidget):
             self._bar.setValue(0)
             self._stage.setText("starting")
             self._stage_began = ("", 0.0)
-            self._patience.start()
+            self._patience.start(WORTH_SHOWING[by_itself])
 
     def show_progress(self, progress: Progress) -> None:
         """Show the stage, how far it is and how long it will take."""
