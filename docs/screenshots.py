@@ -22,7 +22,7 @@ from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QPixmap
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QScrollArea, QToolButton
+from qtpy.QtWidgets import QApplication, QPushButton, QScrollArea
 
 from benchmarks.desk import idle, open_desk, picture, wait_until
 from napari_anoclip.plugin import preferences, results
@@ -247,7 +247,7 @@ def compare_difference(desk: Desk) -> QPixmap:
 
 
 def keys(desk: Desk) -> QPixmap:
-    buttons = desk.dock.findChildren(QToolButton)
+    buttons = desk.dock.findChildren(QPushButton)
     next(button for button in buttons if button.accessibleName() == "List of keys").click()
     wait_until(lambda: QApplication.activePopupWidget() is not None)
     popup = QApplication.activePopupWidget()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import napari.viewer
 from napari.layers import Layer
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtWidgets import QPushButton, QWidget
 
@@ -104,9 +105,9 @@ class AnoCLIPDock(QWidget):
         if self._left:
             return
         self._left = True
-        if self._window is not None:
+        if self._window is not None and isalive(self._window):
             self._window.removeEventFilter(self)
-            self._window = None
+        self._window = None
         dock_state.save(self.controls.state([title for title, section in self.sections.items() if section.is_open]))
         self._viewer.layers.selection.events.active.disconnect(self._on_selection)
         self._viewer.dims.events.current_step.disconnect(self._on_slider)

@@ -43,11 +43,6 @@ BUSY = "A run is under way. Wait for it, or cancel it first."
 class Workbench(QObject):
     """Runs requests and shows what comes of them in the viewer.
 
-    Attributes
-    ----------
-    by_itself : bool
-        Whether the last run was started by a change, not by the user.
-
     Parameters
     ----------
     viewer : ViewerModel
@@ -56,6 +51,11 @@ class Workbench(QObject):
         Where the model comes from.
     ask : callable
         Gives the `RunRequest` that the controls stand for now; raises an `AnoCLIPError` where they stand for none.
+
+    Attributes
+    ----------
+    by_itself : bool
+        Whether the last run was started by a change, not by the user.
     """
 
     shown = Signal(object)
