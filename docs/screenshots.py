@@ -208,8 +208,7 @@ def results_restore(desk: Desk) -> QPixmap:
     desk.controls.adapt.setChecked(True)
     desk.dock.run_bar.keep_button.click()
     desk.settle()
-    first, second = results.results_of(desk.viewer.layers, image)
-    second.visible = False
+    first, _ = results.results_of(desk.viewer.layers, image)
     desk.viewer.layers.selection.active = first
     return desk.window()
 

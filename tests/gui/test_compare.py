@@ -16,9 +16,9 @@ from napari_anoclip.engine.settings import AdaptationSettings, AnoCLIPSettings, 
 from napari_anoclip.plugin.colormaps import difference_colormap
 from napari_anoclip.plugin.compare import Snapshot, differences
 from napari_anoclip.plugin.compare_panel import CHANGED, REMOVED, TAKEN_APART, ComparePanel
-from napari_anoclip.plugin.helper_layers import is_helper
 from napari_anoclip.plugin.models import ModelChoice, ModelHolder
 from napari_anoclip.plugin.planes import shown_plane
+from napari_anoclip.plugin.provenance import METADATA_KEY
 from napari_anoclip.plugin.run_request import RunRequest
 
 DEFAULT = AnoCLIPSettings()
@@ -89,7 +89,7 @@ def compare(panel, qtbot) -> None:
 
 
 def helpers_of(viewer):
-    return [layer for layer in viewer.layers if is_helper(layer)]
+    return [layer for layer in viewer.layers if "role" in layer.metadata.get(METADATA_KEY, {})]
 
 
 def visible(viewer):

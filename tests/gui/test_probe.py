@@ -12,12 +12,11 @@ from napari.layers import Vectors
 from qtpy.QtCore import Qt, QTimer
 
 from napari_anoclip.engine.settings import AdaptationSettings, AnoCLIPSettings
-from napari_anoclip.plugin.helper_layers import is_helper
 from napari_anoclip.plugin.models import ModelChoice, ModelHolder
 from napari_anoclip.plugin.planes import ImageChoice, shown_plane
 from napari_anoclip.plugin.probe import OUTLINES_NAME, SIMILARITY_NAME
 from napari_anoclip.plugin.probe_panel import NOTHING_YET, POINT, UNLOADED, ProbePanel
-from napari_anoclip.plugin.results import is_result
+from napari_anoclip.plugin.results import is_ours, is_result
 
 SPOT = (38, 78)
 """In the picture's bright square."""
@@ -226,7 +225,7 @@ def test_its_layer_is_never_selected_and_goes_with_the_probe(probe, viewer, imag
     mouse.click(SPOT)
     wait()
     assert set(viewer.layers.selection) == {image}
-    assert is_helper(outlines_of(viewer))
+    assert is_ours(outlines_of(viewer))
     assert not is_result(outlines_of(viewer))
     moves, drags = list(viewer.mouse_move_callbacks), list(viewer.mouse_drag_callbacks)
     probe.switch(False)

@@ -156,7 +156,7 @@ class RandomUser:
         index = view.model().index(self._random.randrange(view.model().rowCount()), 0)
 
         def click() -> None:
-            view.scrollTo(index)
+            view.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
             centre = view.visualRect(index).center()
             QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, centre)
 

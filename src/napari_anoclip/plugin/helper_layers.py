@@ -24,12 +24,6 @@ def role(name: str) -> dict[str, Any]:
     return {METADATA_KEY: {"role": name}}
 
 
-def is_helper(layer: Layer) -> bool:
-    """Whether a layer is there only to help: neither an image to be scored nor a result."""
-    record = layer.metadata.get(METADATA_KEY)
-    return isinstance(record, dict) and "role" in record
-
-
 def place_of(plane: Plane, pitch: tuple[float, float] = (1.0, 1.0)) -> dict[str, Any]:
     """Keyword arguments that put a layer of one plane where that plane is, of length 1 along the hidden axes.
 
