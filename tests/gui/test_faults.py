@@ -348,8 +348,8 @@ def test_the_viewer_is_closed_while_something_is_worked_out(ready, viewer, run, 
     elif work == "look around":
         ready.model_panel.look()
     else:
-        viewer.layers["plate_07"].data = viewer.layers["plate_07"].data.copy()
-        qtbot.waitUntil(lambda: ready._stale.job.busy)
+        with qtbot.waitSignal(ready._stale.job.state_changed):  # it has begun; it may end sooner than one can look
+            viewer.layers["plate_07"].data = viewer.layers["plate_07"].data.copy()
     viewer.close()
     assert no_run_is_left()
     qtbot.wait(50)

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
     QFileDialog,
+    QHeaderView,
     QLineEdit,
     QScrollBar,
     QWidget,
@@ -149,14 +150,15 @@ class RandomUser:
 
     def _row(self) -> Action:
         """Point at a row of a list or table."""
-        views = [view for view in self._visible(QAbstractItemView) if view.model() and view.model().rowCount()]
+        views = [view for view in self._visible(QAbstractItemView) if not isinstance(view, QHeaderView)]
+        views = [view for view in views if view.model() and view.model().rowCount()]
         if not views:
             return self._section()
         view = self._random.choice(views)
         index = view.model().index(self._random.randrange(view.model().rowCount()), 0)
 
         def click() -> None:
-            view.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
+            view.scrollTo(index)
             centre = view.visualRect(index).center()
             QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, centre)
 
