@@ -5,25 +5,14 @@ from __future__ import annotations
 import time
 
 import pytest
-from open_clip import SimpleTokenizer
+from gui.test_prompt_row import Model
 from qtpy.QtCore import QItemSelectionModel, QPoint, Qt
 
-from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin.prompt_document import PromptDocument
 from napari_anoclip.plugin.prompt_editor import PromptEditor
 from napari_anoclip.plugin.prompt_table import PROMPT, SIDE, TOKENS
 
 SHOWN, CHECKED = Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.CheckStateRole
-
-
-class Model:
-    """What the check asks a model."""
-
-    tokenizer = SimpleTokenizer()
-    known_token_ids = None
-
-    def prompts_to_encode(self, prompts: PromptSet) -> int:
-        return 0
 
 
 @pytest.fixture
