@@ -517,6 +517,35 @@ class AnoCLIP:
         finest = self._images.fields(source, settings.tiling, settings.vv_blocks, Reporter())[-1]
         return similar_patches(finest.patches, finest.lattice, finest.lattice.cell_at(at))
 
+    def tokens(
+        self,
+        image: Any,
+        settings: AnoCLIPSettings = _DEFAULTS,
+        *,
+        contrast_limits: tuple[float, float] | None = None,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> list[TokenField | TokenStream]:
+        """Give an image's V-V tokens as they come from the model, kept ones where there are any.
+
+        Parameters
+        ----------
+        image, settings, contrast_limits, on_progress, cancel
+            As for `detect`.
+
+        Returns
+        -------
+        list of TokenField or TokenStream
+            At each scale that the tiling asks for, the finest last.
+
+        Raises
+        ------
+        ImageError, DeviceMemoryError, Cancelled
+            As for `detect`.
+        """
+        source = _source(image, contrast_limits)
+        return self._images.fields(source, settings.tiling, settings.vv_blocks, Reporter(on_progress, cancel))
+
     def adapt(
         self,
         patches: Tensor,
