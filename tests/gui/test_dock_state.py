@@ -104,12 +104,12 @@ def test_many_docks_that_save_at_once_leave_one_whole_state():
 def test_a_process_that_dies_while_it_writes_leaves_the_old_state(file, monkeypatch):
     dock_state.save(LEFT)
 
-    def die(self, content, encoding):
+    def die(self, content):
         os.write(os.open(self, os.O_CREAT | os.O_WRONLY), b"{")
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(dock_state.Path, "write_text", die)
+        patch.setattr(dock_state.Path, "write_bytes", die)
         dock_state.save(DockState())
     assert dock_state.load() == LEFT
     assert [path.name for path in file.parent.iterdir()] == ["dock.json"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from skimage.io import imread
+
+from napari_anoclip.engine import atomic
 
 NORMAL_SHARE = 0.75
 """Where in the range the 99.9th percentile of normal patches lands; all above it is left for what is not normal."""
@@ -105,11 +106,7 @@ class RangeStore:
                 return
             try:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(
-                    "w", encoding="utf-8", dir=self._file.parent, suffix=".tmp", delete=False
-                ) as temporary:
-                    json.dump({k: asdict(v) for k, v in self._ranges.items()}, temporary, indent=1)
-                Path(temporary.name).replace(self._file)
+                atomic.write(self._file, json.dumps({k: asdict(v) for k, v in self._ranges.items()}, indent=1))
             except OSError as error:
                 _log.warning("Display ranges are kept in memory only: %s", error)
 

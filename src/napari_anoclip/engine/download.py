@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import huggingface_hub
 import open_clip
 import platformdirs
 
-from napari_anoclip.engine import architecture, checkpoint
+from napari_anoclip.engine import architecture, atomic, checkpoint
 from napari_anoclip.engine.errors import Cancelled, DownloadError, ModelError
 from napari_anoclip.engine.progress import Reporter
 
@@ -286,9 +285,8 @@ def _fetch(source: str, target: Path, reporter: Reporter) -> None:
     hub = huggingface_hub.HfFileSystem()
     about = hub.info(source)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")  # no other process has this one
     digest = hashlib.sha256()
-    try:
+    with atomic.replacing(target) as partial:
         with partial.open("xb") as local, hub.open(source, "rb", block_size=0) as remote:
             while chunk := remote.read(_CHUNK_BYTES):
                 local.write(chunk)
@@ -296,6 +294,3 @@ def _fetch(source: str, target: Path, reporter: Reporter) -> None:
                 reporter("downloading model", local.tell(), about["size"])
         if partial.stat().st_size != about["size"] or (about["lfs"] and about["lfs"].sha256 != digest.hexdigest()):
             raise OSError("the file that arrived is not the one that was sent")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -115,7 +115,7 @@ class ScoreHistogram:
         span = np.arange(filled[0], filled[-1] + 1)
         last = span[0]
         if span.size > 1:
-            last = threshold_otsu(hist=(self.counts[span], span))  # type: ignore[no-untyped-call]
+            last = threshold_otsu(hist=(self.counts[span], span))
         return float((last + 1) / BINS)
 
     def binned(self, low: float, high: float, bins: int) -> NDArray[np.float64]:

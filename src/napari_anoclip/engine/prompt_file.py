@@ -6,14 +6,13 @@ The YAML is only parsed into nodes, never into objects: each node's line is at h
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from napari_anoclip.engine import atomic
 from napari_anoclip.engine.errors import PromptFileError
 
 FORMAT = 1
@@ -212,7 +211,7 @@ def text_of(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file by way of a temporary one beside it, so that it is never half written.
+    """Write a file, whole or not at all.
 
     Raises
     ------
@@ -220,15 +219,8 @@ def write(path: Path, text: str) -> None:
         If it cannot be written; what was there before is untouched.
     """
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        atomic.write(path, text)
     except OSError as error:
-        raise _error(path.name, f"it cannot be written ({error.strerror})", None) from error
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise _error(path.name, f"it cannot be written ({error.strerror})", None) from error
 
 

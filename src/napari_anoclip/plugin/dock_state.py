@@ -7,12 +7,12 @@ mixture. It is a help, never a need: where it cannot be read or written, that is
 from __future__ import annotations
 
 import logging
-import uuid
 from pathlib import Path
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from napari_anoclip.engine import atomic
 from napari_anoclip.engine.settings import AnoCLIPSettings, DisplaySettings
 
 VERSION = 1
@@ -96,14 +96,11 @@ def load() -> DockState | None:
 def save(state: DockState) -> None:
     """Replace the saved state, in one step."""
     file = state_file()
-    new = file.with_name(f"{file.name}.{uuid.uuid4().hex}.new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(state.model_dump_json(indent=1), encoding="utf-8")
-        new.replace(file)
+        atomic.write(file, state.model_dump_json(indent=1))
     except OSError as error:
         _log.warning("the dock's state could not be saved in %s: %s", file, error)
-        _remove(new)
 
 
 def _put_aside(file: Path, why: str) -> None:
@@ -113,10 +110,3 @@ def _put_aside(file: Path, why: str) -> None:
         file.replace(backup)
     except OSError as error:
         _log.warning("it could not be put aside: %s", error)
-
-
-def _remove(file: Path) -> None:
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        _log.warning("%s is left over: %s", file, error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from napari_anoclip.plugin.model_files import ask_hub, fetch
 from napari_anoclip.plugin.models import PAPER
 from napari_anoclip.plugin.notice import Notice
 from napari_anoclip.plugin.preferences import preferences
-from napari_anoclip.plugin.style import muted
+from napari_anoclip.plugin.style import breakable, muted
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.download import RemoteModel
@@ -111,7 +110,7 @@ class ModelDownload(QWidget):
             self.downloaded.emit(answer.name)
             return
         self.notice.say(
-            _breakable(
+            breakable(
                 f"{answer.name} is {answer.bytes / 1e6:.0f} MB and goes to {answer.path.parent.parent}. Without a "
                 f"network, get {answer.path.name} of {answer.source.rpartition('/')[0]} another way and choose it as a "
                 "local file."
@@ -121,7 +120,7 @@ class ModelDownload(QWidget):
         )
 
     def _on_error(self, error: AnoCLIPError) -> None:
-        self.notice.say(_breakable(str(error)))
+        self.notice.say(breakable(str(error)))
 
     def _on_progress(self, progress: Progress) -> None:
         if progress.total <= 0:
@@ -144,8 +143,3 @@ class ModelDownload(QWidget):
         if state is JobState.RUNNING:
             self._bar.setRange(0, 1000)
             self._bar.setValue(0)
-
-
-def _breakable(sentence: str) -> str:
-    """Let names that are longer than a line break after their dots and underscores, which Qt alone does not do."""
-    return re.sub(r"[^\s/]{28,}", lambda name: re.sub(r"(?<=[._])", "\u200b", name[0]), sentence)

@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 from napari.settings import get_settings
 
+from napari_anoclip.engine import atomic
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.plugin.map_file import KEY, TIFF_ENDINGS, ZARR_ENDING, Description
 
@@ -46,22 +47,14 @@ def write_map(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         raise ImageError(f"{target.name} cannot be saved: only single-channel maps go into such a file.")
     description = Description.of(data, meta)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise ImageError(f"{target.name} cannot be saved ({error.strerror}). Choose another folder.") from error
-    try:
-        temporary = folder / target.name
         if target.name.lower().endswith(ZARR_ENDING):
-            _write_zarr(temporary, data, description)
-            _replace_folder(temporary, target, folder)
+            _replace_zarr(target, data, description)
         else:
-            _write_tiff(temporary, data, description)
-            temporary.replace(target)
+            with atomic.replacing(target) as temporary:
+                _write_tiff(temporary, data, description)
             _open_with_us(target)
     except OSError as error:
         raise ImageError(f"{target.name} cannot be saved ({error.strerror}). Choose another folder.") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return [str(target)]
 
 
@@ -93,6 +86,16 @@ def _write_zarr(path: Path, data: Any, description: Description) -> None:
     for at in np.ndindex(shape[:-2]):
         array[at] = np.asarray(data[at], np.float32)
     array.attrs[KEY] = description.model_dump(mode="json")
+
+
+def _replace_zarr(target: Path, data: Any, description: Description) -> None:
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        new = folder / target.name
+        _write_zarr(new, data, description)
+        _replace_folder(new, target, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _replace_folder(new: Path, target: Path, folder: Path) -> None:
