@@ -8,8 +8,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import GetPydanticSchema
-from pydantic_core import core_schema
+from pydantic import PlainSerializer, PlainValidator
 
 BoolArray = NDArray[np.bool_]
 
@@ -133,14 +132,9 @@ class RegionMask:
             raise ValueError(f"no region: {error}") from error
 
 
-def _schema(_source: Any, _handler: Any) -> core_schema.CoreSchema:
-    def read(found: Any) -> RegionMask:
-        return found if isinstance(found, RegionMask) else RegionMask.from_json(found)
-
-    return core_schema.no_info_plain_validator_function(
-        read, serialization=core_schema.plain_serializer_function_ser_schema(RegionMask.to_json, when_used="json")
-    )
+def _read(found: Any) -> RegionMask:
+    return found if isinstance(found, RegionMask) else RegionMask.from_json(found)
 
 
-Mask = Annotated[RegionMask, GetPydanticSchema(_schema)]
+Mask = Annotated[RegionMask, PlainValidator(_read), PlainSerializer(RegionMask.to_json, when_used="json")]
 """A `RegionMask` as a field of a pydantic model."""
