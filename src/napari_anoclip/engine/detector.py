@@ -34,6 +34,7 @@ from napari_anoclip.engine.image_encoder import ImageEncoder, ImageSource
 from napari_anoclip.engine.imaging import IntensityScaling
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.prompts import PromptSet
+from napari_anoclip.engine.reference_memory import ReferenceMemory
 from napari_anoclip.engine.scoring import Explanation
 from napari_anoclip.engine.settings import DEFAULT_VV_BLOCKS, AnoCLIPSettings, MeanOrder
 from napari_anoclip.engine.similarity import Similarity, similar_patches
@@ -376,6 +377,7 @@ class AnoCLIP:
         *,
         contrast_limits: tuple[float, float] | None = None,
         block: int = 1,
+        memory: ReferenceMemory | None = None,
         on_step: Callable[[int, float], None] | None = None,
         on_progress: ProgressCallback | None = None,
         cancel: CancelFlag | None = None,
@@ -395,6 +397,9 @@ class AnoCLIP:
             Intensities that are black and white; otherwise the type or robust percentiles decide.
         block : int
             The map has one value for so many pixels squared, for images whose map would not fit into memory.
+        memory : ReferenceMemory, optional
+            Patches that a person called normal; they count where ``settings.references`` is enabled. The class
+            token's part of the image score knows nothing of them.
         on_step : callable, optional
             Called with (step from 1, loss before it) while adapting.
         on_progress : callable, optional
@@ -414,22 +419,24 @@ class AnoCLIP:
             If a side of the prompts is empty.
         DeviceMemoryError
             If memory runs out even for one tile.
+        ModelError
+            If the references come from another model.
         Cancelled
             If the flag is set.
         """
         started = time.perf_counter()
         report = Reporter(on_progress, cancel)
+        memory = self._in_use(memory, settings)
         source = _source(image, contrast_limits)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
-        fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
+        plain = fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
         before: FloatArray | None = None
         losses: tuple[float, ...] = ()
         method = settings.scoring.upsampling if settings.tiling.mode == "fit" else "half_pixel"
         if settings.adaptation.enabled:
-            plain = fields
             fields, losses = self._adapted(plain, text, settings, report, on_step)
-            before = upsample(*self._score(plain, text, settings), method, block)
-        grid, lattice = self._score(fields, text, settings)
+            before = upsample(*self._score(plain, text, settings, memory), method, block)
+        grid, lattice = self._score(fields, text, settings, memory, plain)
         score = scoring.image_score(
             self._class_probability(source, fields, text, settings, report),
             float(grid.max()),
@@ -443,7 +450,7 @@ class AnoCLIP:
             scaling=source.scaling,
             losses=losses,
             seconds=time.perf_counter() - started,
-            provenance=self._provenance(source, prompts, settings),
+            provenance=self._provenance(source, prompts, settings, memory),
         )
 
     def explain(
@@ -454,12 +461,13 @@ class AnoCLIP:
         settings: AnoCLIPSettings = _DEFAULTS,
         *,
         contrast_limits: tuple[float, float] | None = None,
+        memory: ReferenceMemory | None = None,
     ) -> Explanation:
-        """Say what each prompt contributes at a pixel, from kept tokens where there are any.
+        """Say what each prompt contributes at a pixel, from kept tokens where there are any, and what references do.
 
         Parameters
         ----------
-        image, prompts, settings, contrast_limits
+        image, prompts, settings, contrast_limits, memory
             As for `detect`.
         at : tuple of int
             (row, column) of a pixel.
@@ -472,19 +480,32 @@ class AnoCLIP:
 
         Raises
         ------
-        ImageError
+        ImageError, ModelError
             If the pixel is outside the image, or as for `detect`.
         """
         report = Reporter()
+        memory = self._in_use(memory, settings)
         source = _source_around(image, contrast_limits, at)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
-        fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
+        plain = fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
         if settings.adaptation.enabled:
-            fields, _ = self._adapted(fields, text, settings, report)
+            fields, _ = self._adapted(plain, text, settings, report)
         finest = fields[-1]
         cell = finest.lattice.cell_at(at)
-        token = finest.token(cell)
-        return scoring.explain_token(token, text, self._map_temperature(settings), cell, finest.lattice.box(cell))
+        lowering, reference = 0.0, ""
+        if memory is not None:
+            token = plain[-1].token(cell)
+            lowering = float(memory.lowering(token, settings.references.strength, self.temperature))
+            reference = memory.label(token)
+        return scoring.explain_token(
+            finest.token(cell),
+            text,
+            self._map_temperature(settings),
+            cell,
+            finest.lattice.box(cell),
+            lowering=lowering,
+            reference=reference,
+        )
 
     def similar(
         self,
@@ -730,23 +751,49 @@ class AnoCLIP:
         temperature = settings.adaptation.temperature or self.temperature
         return adapt_tokens(tokens, text, settings.adaptation, temperature, **options)
 
+    def _in_use(self, memory: ReferenceMemory | None, settings: AnoCLIPSettings) -> ReferenceMemory | None:
+        """The memory, on the model's device, where the settings ask for it."""
+        if memory is None or not settings.references.enabled:
+            return None
+        memory.check(self.model_id)
+        return memory.to(self._backbone.device)
+
     def _score(
-        self, fields: list[TokenField | TokenStream], text: TextFeatures, settings: AnoCLIPSettings
+        self,
+        fields: list[TokenField | TokenStream],
+        text: TextFeatures,
+        settings: AnoCLIPSettings,
+        memory: ReferenceMemory | None = None,
+        plain: list[TokenField | TokenStream] | None = None,
     ) -> tuple[FloatArray, Lattice]:
-        """Probabilities on the finest lattice, the mean over scales, smoothed where that is on."""
+        """Probabilities on the finest lattice, the mean over scales, smoothed where that is on.
+
+        A memory is compared with the plain tokens, as they come from the model, where the others are adapted.
+        """
         finest = fields[-1].lattice
         grids = []
-        for one in fields:
+        for one, unadapted in zip(fields, plain or fields, strict=True):
             with torch.inference_mode():
-                tiles = [self._probability(part, text, settings).cpu().numpy() for part in one.parts()]
+                tiles = [
+                    self._probability(part, text, settings, self._lowering(memory, seen, settings)).cpu().numpy()
+                    for part, seen in _together(one, unadapted)
+                ]
             shape = one.lattice.rows.tile_cells, one.lattice.columns.tile_cells
             grid = one.lattice.blend(np.concatenate(tiles).reshape(-1, *shape))
             grids.append(grid if one.lattice == finest else resample(grid, one.lattice, finest))
         grid = np.mean(grids, axis=0, dtype=np.float32)
         return (scoring.smooth(grid) if settings.scoring.smooth else grid), finest
 
-    def _probability(self, tokens: Tensor, text: TextFeatures, settings: AnoCLIPSettings) -> Tensor:
-        return scoring.abnormal_probability(scoring.cosines(tokens, text.sides), self._map_temperature(settings))
+    def _probability(
+        self, tokens: Tensor, text: TextFeatures, settings: AnoCLIPSettings, lowering: Tensor | None = None
+    ) -> Tensor:
+        cosines = scoring.cosines(tokens, text.sides)
+        return scoring.abnormal_probability(cosines, self._map_temperature(settings), lowering)
+
+    def _lowering(self, memory: ReferenceMemory | None, tokens: Tensor, settings: AnoCLIPSettings) -> Tensor | None:
+        if memory is None:
+            return None
+        return memory.lowering(tokens, settings.references.strength, self.temperature)
 
     def _map_temperature(self, settings: AnoCLIPSettings) -> float:
         return settings.scoring.temperature or self.temperature
@@ -768,7 +815,13 @@ class AnoCLIP:
                 return float(self._probability(tokens, text, settings).mean())
             return float(self._probability(fields[0].cls, text, settings).max())
 
-    def _provenance(self, source: ImageSource, prompts: PromptSet, settings: AnoCLIPSettings) -> dict[str, Any]:
+    def _provenance(
+        self,
+        source: ImageSource,
+        prompts: PromptSet,
+        settings: AnoCLIPSettings,
+        memory: ReferenceMemory | None,
+    ) -> dict[str, Any]:
         return {
             "version": __version__,
             "model": self.name,
@@ -780,6 +833,7 @@ class AnoCLIP:
             "image": source.digest,
             "scaling": asdict(source.scaling),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "references": None if memory is None else memory.provenance,
         }
 
 
@@ -792,6 +846,13 @@ def _source_around(image: Any, contrast_limits: tuple[float, float] | None, at: 
     if not (0 <= at[0] < source.size[0] and 0 <= at[1] < source.size[1]):
         raise ImageError(f"Pixel {tuple(at)} is outside the image, which has {source.size[0]} × {source.size[1]}.")
     return source
+
+
+def _together(one: TokenField | TokenStream, other: TokenField | TokenStream) -> Iterable[tuple[Tensor, Tensor]]:
+    """Parts of two fields over the same tiles; the same field is gone through once, for a stream encodes each time."""
+    if one is other:
+        return ((part, part) for part in one.parts())
+    return zip(one.parts(), other.parts(), strict=True)
 
 
 def _digest(*parts: Any) -> str:

@@ -40,7 +40,7 @@ def cosines(tokens: Tensor, sides: Tensor) -> Tensor:
     return tokens @ sides.T / lengths.clamp_min(1e-12)
 
 
-def abnormal_probability(cosines: Tensor, temperature: float) -> Tensor:
+def abnormal_probability(cosines: Tensor, temperature: float, lowering: Tensor | None = None) -> Tensor:
     """Softmax over normal and abnormal of cosine / temperature; its abnormal part.
 
     Parameters
@@ -49,13 +49,16 @@ def abnormal_probability(cosines: Tensor, temperature: float) -> Tensor:
         (..., 2), normal first.
     temperature : float
         Softmax temperature τ.
+    lowering : Tensor, optional
+        (...) to be taken off the difference of the cosines, as `ReferenceMemory.lowering` gives it.
 
     Returns
     -------
     Tensor
         (...), probability.
     """
-    return torch.sigmoid((cosines[..., 1] - cosines[..., 0]) / temperature)
+    difference = cosines[..., 1] - cosines[..., 0]
+    return torch.sigmoid((difference if lowering is None else difference - lowering) / temperature)
 
 
 def smooth(grid: FloatArray) -> FloatArray:
@@ -111,15 +114,19 @@ class Explanation:
     box : tuple of float
         (top, left, bottom, right) of the patch, in pixels of the image.
     logit : float
-        (cos_abnormal - cos_normal) / τ of this patch before smoothing; its sigmoid is the probability.
+        (cos_abnormal - cos_normal) / τ of this patch before smoothing.
     probability : float
-        Abnormal probability of this patch before smoothing.
+        Abnormal probability of this patch before smoothing: the sigmoid of ``logit - lowered``.
     prompts : tuple of str
         All prompts, normal side first.
     similarities : ndarray
         (2K,) cosine of the patch with each prompt.
     shares : ndarray
         (2K,) each prompt's part of the logit, negative on the normal side; they sum to `logit`.
+    lowered : float
+        What normal references took off the logit.
+    reference : str
+        Where the normal reference most like the patch comes from; empty where nothing was lowered.
     """
 
     patch: tuple[int, int]
@@ -129,10 +136,24 @@ class Explanation:
     prompts: tuple[str, ...]
     similarities: FloatArray
     shares: FloatArray
+    lowered: float = 0.0
+    reference: str = ""
+
+    @property
+    def before(self) -> float:
+        """Abnormal probability of this patch without references."""
+        return _sigmoid(self.logit)
 
 
 def explain_token(
-    token: Tensor, text: TextFeatures, temperature: float, patch: tuple[int, int], box: Box
+    token: Tensor,
+    text: TextFeatures,
+    temperature: float,
+    patch: tuple[int, int],
+    box: Box,
+    *,
+    lowering: float = 0.0,
+    reference: str = "",
 ) -> Explanation:
     """Split a patch's logit among the prompts.
 
@@ -149,6 +170,10 @@ def explain_token(
         Softmax temperature τ of the map.
     patch, box
         Where the token sits, for the record.
+    lowering : float
+        What normal references take off the difference of the cosines.
+    reference : str
+        Where the nearest of them comes from.
 
     Returns
     -------
@@ -164,8 +189,14 @@ def explain_token(
         patch=patch,
         box=box,
         logit=logit,
-        probability=float(torch.sigmoid(torch.tensor(logit))),
+        probability=_sigmoid(logit - lowering / temperature),
         prompts=text.prompts,
         similarities=similarities.float().cpu().numpy(),
         shares=shares.float().cpu().numpy(),
+        lowered=lowering / temperature,
+        reference=reference if lowering else "",
     )
+
+
+def _sigmoid(logit: float) -> float:
+    return float(torch.sigmoid(torch.tensor(logit)))

@@ -89,6 +89,18 @@ class TilingSettings(_Settings):
     interpolation: Interpolation = Field("bilinear", description="Resampling of the image; the paper uses bilinear.")
 
 
+class ReferenceSettings(_Settings):
+    """How patches that a person called normal lower the score of patches like them."""
+
+    enabled: bool = Field(False, description="Lower what looks like regions judged false and like good images.")
+    strength: float = Field(
+        0.5, ge=0, le=1, description="How far a patch that looks like a normal reference is lowered; 0 changes nothing."
+    )
+    size: int = Field(
+        1024, ge=16, le=8192, description="Patches kept as references at most, spread over all that was judged."
+    )
+
+
 class DisplaySettings(_Settings):
     """How maps are shown. Nothing here changes a probability."""
 
@@ -110,6 +122,7 @@ class AnoCLIPSettings(_Settings):
     scoring: ScoringSettings = ScoringSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
     tiling: TilingSettings = TilingSettings()
+    references: ReferenceSettings = ReferenceSettings()
     vv_blocks: int = Field(
         DEFAULT_VV_BLOCKS, ge=1, le=100, title="V-V blocks", description="Last blocks that the V-V path covers."
     )

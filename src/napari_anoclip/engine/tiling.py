@@ -112,10 +112,13 @@ class Lattice:
         )
         return top, left, bottom, right
 
-    def blend(self, tiles: FloatArray) -> FloatArray:
-        """Blend the scores of all tiles into one grid.
+    @property
+    def tile_weights(self) -> NDArray[np.float64]:
+        """(gh, gw) weights of a tile's cells: most at its centre, where patches see most of their surroundings."""
+        return np.outer(_ramp(self.rows.tile_cells), _ramp(self.columns.tile_cells))
 
-        Each tile weighs most at its centre, where its patches see most of their surroundings.
+    def blend(self, tiles: FloatArray) -> FloatArray:
+        """Blend the scores of all tiles into one grid, each by its `tile_weights`.
 
         Parameters
         ----------
@@ -127,7 +130,7 @@ class Lattice:
         ndarray
             (Gh, Gw) float32.
         """
-        weight = np.outer(_ramp(self.rows.tile_cells), _ramp(self.columns.tile_cells))
+        weight = self.tile_weights
         total = np.zeros(self.shape)
         weights = np.zeros(self.shape)
         for (row, column), scores in zip(self.tiles, tiles, strict=True):
