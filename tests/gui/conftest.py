@@ -12,7 +12,7 @@ from gui.towers import brightness_model
 
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin import dock as dock_module
-from napari_anoclip.plugin import dock_state
+from napari_anoclip.plugin import dock_state, review_store
 from napari_anoclip.plugin.dock import AnoCLIPDock
 from napari_anoclip.plugin.models import ModelShelf
 
@@ -30,6 +30,12 @@ def no_leaked_threads() -> Iterator[None]:
 def own_state(monkeypatch, tmp_path):
     """Docks neither find nor leave behind what the user of this machine had set."""
     monkeypatch.setattr(dock_state, "state_file", lambda: tmp_path / "dock.json")
+
+
+@pytest.fixture(autouse=True)
+def own_reviews(monkeypatch, tmp_path):
+    """Verdicts on images without a file go into a folder of this test."""
+    monkeypatch.setattr(review_store, "own_folder", lambda: tmp_path / "reviews" / "today.anoclip")
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def hold(use_model, bright_is_bad, qtbot):
         blocking = Blocking(bright_is_bad)
         use_model(blocking)
         dock.run_bar.run_button.click()
-        qtbot.waitUntil(lambda: dock._models.loaded(dock.controls.model.choice) is blocking)
+        qtbot.waitUntil(lambda: dock.models.loaded(dock.controls.model.choice) is blocking)
         use_model(bright_is_bad)
 
         def let_go():

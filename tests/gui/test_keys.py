@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_anoclip.plugin.key_help import KeyHelp
-from napari_anoclip.plugin.keys import KEYS, as_table
+from napari_anoclip.plugin.keys import WORKBENCH, as_table
 
 
 def test_the_documentation_has_the_table():
@@ -16,7 +16,7 @@ def test_the_documentation_has_the_table():
     assert as_table() in page.read_text(encoding="utf-8")
 
 
-def test_f1_lists_all_keys(dock, viewer, qtbot):
+def test_f1_lists_all_keys_of_the_workbench(dock, viewer, qtbot):
     window = viewer.window._qt_window
     window.show()
     with qtbot.waitActive(window):
@@ -26,6 +26,6 @@ def test_f1_lists_all_keys(dock, viewer, qtbot):
     qtbot.keyClick(dock.controls.live, Qt.Key.Key_F1)
     qtbot.waitUntil(lambda: isinstance(QApplication.activePopupWidget(), KeyHelp))
     popup = QApplication.activePopupWidget()
-    for key in KEYS:
+    for key in WORKBENCH:
         assert key.does in popup.text.text()
     popup.close()

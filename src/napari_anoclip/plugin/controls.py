@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QPushButton
 
 from napari_anoclip.engine.errors import AnoCLIPError
-from napari_anoclip.engine.settings import AdaptationSettings, AnoCLIPSettings, TilingSettings
+from napari_anoclip.engine.settings import AdaptationSettings, AnoCLIPSettings, ReferenceSettings, TilingSettings
 from napari_anoclip.plugin.adaptation_panel import AdaptationPanel
 from napari_anoclip.plugin.dock_state import DockState
 from napari_anoclip.plugin.image_panel import ImagePanel
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_anoclip.engine.detector import AnoCLIP
+    from napari_anoclip.engine.reference_memory import ReferenceMemory
     from napari_anoclip.plugin.provenance import Restored
 
 
@@ -56,6 +57,8 @@ class Controls(QObject):
     """Something changed for which kept tokens suffice."""
     redisplay = Signal()
     """Only colours, threshold or outline changed."""
+    references_changed = Signal()
+    """`references` were set to something else, by whomever."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
@@ -76,7 +79,9 @@ class Controls(QObject):
         self.help_button.setFixedWidth(28)
         self.help_button.setToolTip("Keys (F1).")
         self.help_button.setAccessibleName("List of keys")
-        self._references: tuple[Any, ...] = ()
+        self._good_images: tuple[Any, ...] = ()
+        self._references = ReferenceSettings()
+        self._memory: ReferenceMemory | None = None
         self._tile_side = TILE_PIXELS
 
         self.document.changed.connect(self.rescore)
@@ -95,6 +100,7 @@ class Controls(QObject):
                 "scoring": self.scoring.value,
                 "adaptation": self.adaptation.value.model_copy(update={"enabled": self.adapt.isChecked()}),
                 "tiling": self.tiling.value,
+                "references": self._references,
             }
         )
 
@@ -104,7 +110,35 @@ class Controls(QObject):
         self.scoring.value = settings.scoring
         self.adaptation.value = settings.adaptation
         self.tiling.value = settings.tiling
+        self.references = settings.references
         self.adapt.setChecked(settings.adaptation.enabled)
+
+    @property
+    def references(self) -> ReferenceSettings:
+        """Whether and how far patches that a person called normal lower the score of patches like them."""
+        return self._references
+
+    @references.setter
+    def references(self, references: ReferenceSettings) -> None:
+        if references == self._references:
+            return
+        self._references = references
+        self.references_changed.emit()
+        if self._memory is not None:
+            self.rescore.emit()
+
+    @property
+    def memory(self) -> ReferenceMemory | None:
+        """The patches that were judged, where somebody has gathered them. Kept by the session, not by the dock."""
+        return self._memory
+
+    @memory.setter
+    def memory(self, memory: ReferenceMemory | None) -> None:
+        if memory is self._memory:
+            return
+        self._memory = memory
+        if self._references.enabled:
+            self.rescore.emit()
 
     def request(self) -> RunRequest:
         """What a run would be of now.
@@ -120,8 +154,9 @@ class Controls(QObject):
             self.settings,
             self.scoring.display,
             self.model.choice,
-            self._references if self.scoring.display.range == "own" else (),
+            self._good_images if self.scoring.display.range == "own" else (),
             self.image.choice,
+            self._memory if self._references.enabled else None,
         )
 
     def know(self, model: AnoCLIP) -> None:
@@ -187,7 +222,7 @@ class Controls(QObject):
         self.scoring.close_down()
 
     def _on_references(self, references: list[Any]) -> None:
-        self._references = tuple(references)
+        self._good_images = tuple(references)
         self.rescore.emit()
 
     def _on_tiling(self) -> None:

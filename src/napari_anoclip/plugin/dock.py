@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import napari.viewer
 from napari.layers import Layer
-from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject, QSize, QTimer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_anoclip.engine.errors import AnoCLIPError
@@ -17,6 +16,7 @@ from napari_anoclip.plugin.controls import Controls
 from napari_anoclip.plugin.dock_layout import lay_out, stacked
 from napari_anoclip.plugin.job import Job, JobState
 from napari_anoclip.plugin.key_help import KeyHelp
+from napari_anoclip.plugin.leaving import LeavingWidget
 from napari_anoclip.plugin.model_panel import ModelPanel
 from napari_anoclip.plugin.models import SHELF, ModelHolder
 from napari_anoclip.plugin.notice import Notice
@@ -30,7 +30,7 @@ from napari_anoclip.plugin.style import Section
 from napari_anoclip.plugin.workbench import Workbench
 
 
-class AnoCLIPDock(QWidget):
+class AnoCLIPDock(LeavingWidget):
     """The workbench: controls above, what comes of them in the viewer.
 
     Parameters
@@ -42,19 +42,17 @@ class AnoCLIPDock(QWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = napari_viewer
-        self._models = ModelHolder(SHELF)
-        self._left = False
-        self._window: QWidget | None = None
+        self.models = ModelHolder(SHELF)
         self.controls = Controls(napari_viewer)
-        self.bench = Workbench(napari_viewer, self._models, self.controls.request)
+        self.bench = Workbench(napari_viewer, self.models, self.controls.request)
         self.run_bar = RunBar()
         self.notice = Notice()
         self.restore_button = QPushButton()
         self.restore_button.clicked.connect(self._restore)
         self.controls.help_button.clicked.connect(self._show_keys)
-        self.probe = ProbePanel(napari_viewer, self._models)
-        self.compare = ComparePanel(napari_viewer, self._models, self.controls.request)
-        self.model_panel = ModelPanel(self.controls.model, self._models)
+        self.probe = ProbePanel(napari_viewer, self.models)
+        self.compare = ComparePanel(napari_viewer, self.models, self.controls.request)
+        self.model_panel = ModelPanel(self.controls.model, self.models)
         self._stale = StaleGuard(napari_viewer)
         self.sections = {
             title: Section(title, content)
@@ -100,14 +98,8 @@ class AnoCLIPDock(QWidget):
         """Score what is chosen; a second call while one is scored says so and does nothing."""
         self.bench.run()
 
-    def leave(self) -> None:
+    def let_go(self) -> None:
         """Stop the run, keep what was set, and let go of the viewer, before this dock or the viewer goes."""
-        if self._left:
-            return
-        self._left = True
-        if self._window is not None and isalive(self._window):
-            self._window.removeEventFilter(self)
-        self._window = None
         dock_state.save(self.controls.state([title for title, section in self.sections.items() if section.is_open]))
         self._viewer.layers.selection.events.active.disconnect(self._on_selection)
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
@@ -115,33 +107,6 @@ class AnoCLIPDock(QWidget):
         self.run_bar.follow(JobState.IDLE)
         for part in (self.probe, self.compare, self.model_panel, self.controls, self._stale):
             part.close_down()
-
-    def event(self, event: QEvent) -> bool:
-        """Notice that the dock was taken out of the window (its ✕ was clicked)."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None:
-                self.leave()
-            else:
-                QTimer.singleShot(0, self._watch_window)  # once the dock widget around this one has its place
-        return super().event(event)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt names it)
-        """Leave when the main window goes; minimising it is a spontaneous hide and changes nothing."""
-        hidden = event.type() == QEvent.Type.Hide and not event.spontaneous()
-        # A window that was never shown is closed without being hidden.
-        closed = event.type() == QEvent.Type.Close and self._window is watched and not self._window.isVisible()
-        if hidden or closed:
-            self.leave()
-        return super().eventFilter(watched, event)
-
-    def _watch_window(self) -> None:
-        """Keep an eye on the main window, to stop the run when it is closed."""
-        if self._left or self.window() is self._window:
-            return
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-        self._window = self.window()
-        self._window.installEventFilter(self)
 
     def _connect(self) -> None:
         controls, bench = self.controls, self.bench
@@ -180,14 +145,14 @@ class AnoCLIPDock(QWidget):
 
     def _on_state(self, state: JobState) -> None:
         self.run_bar.follow(state, self.bench.by_itself)
-        model = self._models.loaded(self.controls.model.choice)
+        model = self.models.loaded(self.controls.model.choice)
         if not self.job.busy and model is not None:
             self.model_panel.refresh()
             self.controls.know(model)
 
     def _on_progress(self, progress: Progress) -> None:
         self.run_bar.show_progress(progress)
-        if not self.controls.model.ready and self._models.loaded(self.controls.model.choice) is not None:
+        if not self.controls.model.ready and self.models.loaded(self.controls.model.choice) is not None:
             self.model_panel.refresh()
 
     def _on_result(self, result: PlaneResult) -> None:

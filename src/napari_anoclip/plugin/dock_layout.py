@@ -38,6 +38,11 @@ def lay_out(dock: QWidget, controls: Controls, middle: Iterable[QWidget], sectio
     for widget in (*middle, *sections):
         layout.addWidget(widget)
     layout.addStretch()
+    scrolling(dock, page)
+
+
+def scrolling(dock: QWidget, page: QWidget) -> None:
+    """Fill a dock with a page that scrolls where it is too long, and never sideways."""
     scroll = QScrollArea()
     scroll.setWidgetResizable(True)
     scroll.setFrameShape(QFrame.Shape.NoFrame)

@@ -7,13 +7,21 @@ from html import escape
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
-from napari_anoclip.plugin.keys import KEYS
+from napari_anoclip.plugin.keys import WORKBENCH, Key
 
 
 class KeyHelp(QFrame):
-    """Goes away at a click beside it or with Esc, as popups do."""
+    """Goes away at a click beside it or with Esc, as popups do.
 
-    def __init__(self, parent: QWidget) -> None:
+    Parameters
+    ----------
+    parent : QWidget
+        The dock that it is of.
+    listed : tuple of Key
+        What it lists.
+    """
+
+    def __init__(self, parent: QWidget, listed: tuple[Key, ...] = WORKBENCH) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setFrameShape(QFrame.Shape.StyledPanel)
@@ -21,7 +29,7 @@ class KeyHelp(QFrame):
         rows = "".join(
             f"<tr><td><b>{escape(key.keys.replace(', ', ' or '))}</b>&nbsp;&nbsp;</td>"
             f"<td>{escape(key.where)}&nbsp;&nbsp;</td><td>{escape(key.does)}</td></tr>"
-            for key in KEYS
+            for key in listed
         )
         self.text = QLabel(f"<table cellpadding='2'>{rows}</table>")
         layout = QVBoxLayout(self)

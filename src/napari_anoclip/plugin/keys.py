@@ -44,7 +44,26 @@ THRESHOLD = Key("Left, Right", "histogram", "Move the threshold a little, with S
 BEFORE = Key("Space", "“Hold to see before”", "Show the map without adaptation for as long as it is held")
 UNPIN = Key("Esc", "canvas", "Let go of the pixel that the probe holds")
 
-KEYS = (RUN, KEEP, CANCEL, HELP, UNDO, REDO, SAVE, MOVE_UP, MOVE_DOWN, PASTE, REMOVE, THRESHOLD, BEFORE, UNPIN)
+DEFECT = Key("D", "canvas or review dock", "Judge the region a defect and go on to the next one that is not judged")
+FALSE = Key("F", "canvas or review dock", "Judge it a false positive and go on")
+UNSURE = Key("U", "canvas or review dock", "Judge it unsure and go on")
+NEXT = Key("N", "canvas or review dock", "Next region of the list")
+PREVIOUS = Key("P", "canvas or review dock", "Previous region of the list")
+GOOD = Key("G", "canvas or review dock", "The image is good: all its regions are false positives")
+KIND = Key("1 … 9", "canvas or review dock", "Judge the region a defect of this kind")
+EDIT = Key("E", "canvas or review dock", "Paint or erase the shape of the region, press again to end")
+MISSED = Key("M", "canvas or review dock", "Draw a defect that was missed, press again to change how, Esc to stop")
+REVIEW_UNDO = Key("Z", "canvas or review dock", "Undo the last verdict, kind, note or shape")
+REVIEW_REDO = Key("Shift+Z", "canvas or review dock", "Redo it")
+NEXT_IMAGE = Key("PgDown", "canvas or review dock", "Next image of the folder")
+PREVIOUS_IMAGE = Key("PgUp", "canvas or review dock", "Previous image of the folder")
+
+WORKBENCH = (RUN, KEEP, CANCEL, HELP, UNDO, REDO, SAVE, MOVE_UP, MOVE_DOWN, PASTE, REMOVE, THRESHOLD, BEFORE, UNPIN)
+REVIEW = (
+    *(DEFECT, FALSE, UNSURE, KIND, GOOD, NEXT, PREVIOUS, EDIT, MISSED),
+    *(REVIEW_UNDO, REVIEW_REDO, NEXT_IMAGE, PREVIOUS_IMAGE),
+)
+KEYS = (*WORKBENCH, *REVIEW)
 
 
 def bind(key: Key, widget: QWidget, do: Callable[[], object]) -> None:

@@ -46,7 +46,7 @@ class Reading:
         """Explain a pixel with the model and the settings of its result; in the worker thread."""
         request, source = result.request, result.source
         with models.borrow(request.model, channel, cancel) as model:
-            explanation = model.explain(source, request.prompts, at, request.settings)
+            explanation = model.explain(source, request.prompts, at, request.settings, memory=request.memory)
             return cls(at, explanation, model.similar(source, at, request.settings) if alike else None)
 
     @property
@@ -83,6 +83,13 @@ class ProbeView(QWidget):
         self._detail = muted(QLabel())
         self._detail.setAccessibleName("Patch at the pixel")
         self._detail.setToolTip("The patch before it is smoothed with its neighbours; the shares add up to its logit.")
+        self._reference = QLabel()
+        self._reference.setWordWrap(True)
+        self._reference.setAccessibleName("Normal reference most like the patch")
+        self._reference.setToolTip(
+            "The patch looks like one that was judged normal, and its probability, before it is smoothed, was lowered."
+        )
+        self._reference.hide()
         self.hottest = _button("Hottest pixel", "Hold the hottest pixel of the map.")
         self.hottest.clicked.connect(self.hottest_wanted)
         self.release = _button(
@@ -114,6 +121,7 @@ class ProbeView(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self._value)
         layout.addWidget(self._detail)
+        layout.addWidget(self._reference)
         layout.addLayout(buttons)
         layout.addWidget(self.tabs)
 
@@ -126,6 +134,11 @@ class ProbeView(QWidget):
     def detail(self) -> str:
         """What is said about its patch."""
         return self._detail.text()
+
+    @property
+    def reference(self) -> str:
+        """Which normal reference lowered the patch, and by how much; empty where none did."""
+        return self._reference.text() if self._reference.isVisibleTo(self) else ""
 
     @property
     def asks_where_else(self) -> bool:
@@ -149,6 +162,7 @@ class ProbeView(QWidget):
         """Show what was found out, or nothing."""
         self.tabs.setVisible(reading is not None)
         if reading is None:
+            self._reference.hide()
             self._detail.clear()
             for bars in (self.up, self.down, self.nearest):
                 bars.show_bars([])
@@ -158,6 +172,8 @@ class ProbeView(QWidget):
             f"patch ({explanation.patch[0]}, {explanation.patch[1]}), logit {explanation.logit:+.2f}, by itself "
             f"{explanation.probability:.3f}{' · held' * held}"
         )
+        self._reference.setText(_reference_line(explanation))
+        self._reference.setVisible(explanation.lowered > 0)
         rising = np.argsort(explanation.shares)
         self.up.show_bars(_share_bars(explanation, rising[::-1][:STRONGEST]))
         self.down.show_bars(_share_bars(explanation, rising[:STRONGEST]))
@@ -183,6 +199,11 @@ class ProbeView(QWidget):
         bars.addActions([find, off])
         bars.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         return bars
+
+
+def _reference_line(explanation: Explanation) -> str:
+    amount = explanation.before - explanation.probability
+    return f"like {explanation.reference}: lowered by {f'{amount:.2f}' if amount >= 0.005 else 'less than 0.01'}"
 
 
 def _share_bars(explanation: Explanation, order: np.ndarray) -> list[Bar]:

@@ -96,6 +96,11 @@ class PromptEditor(QWidget):
             name: Sides([self.columns[field] for field in lists]) for name, lists in PAGES.items()
         } | {ALL: self.table}
         self._sentence, self._example, self._summary = QLabel(), QLabel(), QLabel()
+        self._effect = QLabel()
+        self._effect.setWordWrap(True)
+        self._effect.setAccessibleName("What the last edit did on judged images")
+        self._effect.setToolTip("Counted on the images that were judged in the review dock.")
+        self._effect.hide()
         self._lay_out()
         self._connect()
         PromptFileDrop(document, self)
@@ -116,6 +121,16 @@ class PromptEditor(QWidget):
     def example(self) -> str:
         """A finished prompt with the current entry in it, as it is shown."""
         return self._example.text()
+
+    @property
+    def effect(self) -> str:
+        """What the last edit did on judged images, as it is shown."""
+        return self._effect.text()
+
+    def show_effect(self, words: str) -> None:
+        """Say what the last edit did on judged images; nothing hides the line."""
+        self._effect.setText(f"On judged images: {words}" if words else "")
+        self._effect.setVisible(bool(words))
 
     def open_page(self, name: str) -> None:
         """Show one of the pages."""
@@ -167,6 +182,7 @@ class PromptEditor(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.tools)
         layout.addWidget(self.notice)
+        layout.addWidget(self._effect)
         layout.addWidget(self.filter)
         layout.addWidget(bar)
         for widget in (*self._pages.values(), self._sentence, muted(self._example), muted(self._summary)):

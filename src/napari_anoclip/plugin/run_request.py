@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_anoclip.engine.image_encoder import ImageSource
     from napari_anoclip.engine.progress import CancelFlag
     from napari_anoclip.engine.prompts import PromptSet
+    from napari_anoclip.engine.reference_memory import ReferenceMemory
     from napari_anoclip.engine.settings import AnoCLIPSettings
     from napari_anoclip.plugin.job import Channel
     from napari_anoclip.plugin.planes import Plane
@@ -62,6 +63,8 @@ class RunRequest:
         The user's own good images, from which the colours are taken where `display` says so.
     image_choice : dict
         What was chosen of the image, JSON-like, for the record.
+    memory : ReferenceMemory, optional
+        Patches that were judged; they count where ``settings.references`` is enabled.
     """
 
     planes: tuple[Plane, ...]
@@ -71,14 +74,15 @@ class RunRequest:
     model: ModelChoice = field(default_factory=ModelChoice)
     references: tuple[Reference, ...] = field(default=(), repr=False)
     image_choice: dict[str, Any] = field(default_factory=dict)
+    memory: ReferenceMemory | None = field(default=None, repr=False)
 
     def continues(self, other: RunRequest) -> bool:
         """Whether the results of both may stand beside each other: the same question to planes of the same stack."""
         return (
             same_stack(self.planes[0], other.planes[0])
             and self.prompts.digest == other.prompts.digest
-            and (self.settings, self.model, self.display.range, self.references)
-            == (other.settings, other.model, other.display.range, other.references)
+            and (self.settings, self.model, self.display.range, self.references, self.memory)
+            == (other.settings, other.model, other.display.range, other.references, other.memory)
         )
 
     def run(self, models: ModelHolder, channel: Channel, cancel: CancelFlag) -> RunSummary:
@@ -128,6 +132,7 @@ class RunRequest:
             self.prompts,
             self.settings,
             block=plane.block,
+            memory=self.memory,
             on_step=lambda step, loss: channel.publish(LossStep(step, loss)),
             on_progress=report,
             cancel=cancel,

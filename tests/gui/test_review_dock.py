@@ -1,0 +1,210 @@
+"""The review dock as a person uses it: by keys in the canvas, with the mouse, across sessions and planes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gui.reviewed import SQUARE, blobs, show_map, show_stack, wait_for_regions
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QLineEdit
+from skimage.io import imread, imsave
+
+from napari_anoclip.plugin import results
+from napari_anoclip.plugin.key_help import KeyHelp
+from napari_anoclip.plugin.queue_canvas import FILE_KEY
+from napari_anoclip.review.judgement import Verdict
+from napari_anoclip.review.session import Session
+
+SHAPE = (240, 320)
+TWENTY = [(10 + 40 * row, 10 + 60 * column, 0.95 - 0.02 * (5 * row + column)) for row in range(4) for column in range(5)]
+
+
+@pytest.fixture
+def file(tmp_path):
+    """An image on disk, as it lies beside others of its line."""
+    path = tmp_path / "line3" / "part.png"
+    path.parent.mkdir()
+    imsave(path, np.random.default_rng(1).integers(0, 255, (*SHAPE, 3), np.uint8), check_contrast=False)
+    return path
+
+
+def open_review(viewer, file, qtbot, places=TWENTY, shown=False):
+    """Open an image, its map and the review dock."""
+    layer = viewer.add_image(imread(file), rgb=True, name="part", metadata={FILE_KEY: str(file)})
+    _, review = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP Review")
+    show_map(viewer, layer, blobs(SHAPE, places))
+    wait_for_regions(qtbot, review.reviewer, len(places))
+    if shown:
+        window = viewer.window._qt_window
+        window.show()
+        with qtbot.waitActive(window):
+            window.activateWindow()
+        canvas = viewer.window._qt_viewer.canvas.native
+        canvas.setFocus()
+        qtbot.waitUntil(canvas.hasFocus)
+    return review
+
+
+def press(viewer, qtbot, keys, modifier=Qt.KeyboardModifier.NoModifier):
+    canvas = viewer.window._qt_viewer.canvas.native
+    for key in keys:
+        qtbot.keyClick(canvas, key, modifier)
+
+
+def verdicts(review):
+    return {region.id: region.verdict for region in review.reviewer.regions}
+
+
+def test_twenty_regions_by_keys_alone_saved_reopened_and_five_undone(make_napari_viewer, shelf, file, qtbot):
+    viewer = make_napari_viewer(show=True)
+    review = open_review(viewer, file, qtbot, shown=True)
+    press(viewer, qtbot, "DFUFD" * 4)
+    wait_for_regions(qtbot, review.reviewer, 20)
+    judged = verdicts(review)
+    assert list(judged.values()) == [
+        {"D": Verdict.DEFECT, "F": Verdict.FALSE, "U": Verdict.UNSURE}[key] for key in "DFUFD" * 4
+    ]
+    assert review.reviewer.entry.complete
+    review.session.save_button.click()
+    qtbot.waitUntil(lambda: not review.reviewer.session.unsaved, timeout=10_000)
+    folder = review.reviewer.session.folder
+    viewer.close()
+
+    again = make_napari_viewer(show=True)
+    review = open_review(again, file, qtbot, shown=True)
+    qtbot.waitUntil(lambda: review.reviewer.session is not None and verdicts(review) == judged, timeout=10_000)
+    assert review.reviewer.session.folder == folder
+    press(again, qtbot, "Z" * 5)
+    wait_for_regions(qtbot, review.reviewer, 20)
+    expected = dict(judged)
+    for region in list(judged)[-5:]:
+        expected[region] = None
+    assert verdicts(review) == expected
+    press(again, qtbot, "Z" * 2, Qt.KeyboardModifier.ShiftModifier)
+    wait_for_regions(qtbot, review.reviewer, 20)
+    assert list(verdicts(review).values()).count(None) == 3
+    review.leave()
+    restored = Session.open(folder)
+    (image,) = restored.review.images.values()
+    assert len([one for one in image.judgements.values() if one.verdict is not None]) == 17
+    restored.close()
+
+
+def test_keys_type_while_a_text_field_has_the_focus(make_napari_viewer, shelf, file, qtbot):
+    viewer = make_napari_viewer(show=True)
+    review = open_review(viewer, file, qtbot, shown=True)
+    note = next(field for field in review.findChildren(QLineEdit) if "note" in field.accessibleName().lower())
+    note.setFocus()
+    qtbot.waitUntil(note.hasFocus)
+    qtbot.keyClicks(note, "dfu")
+    assert note.text() == "dfu"
+    assert set(verdicts(review).values()) == {None}
+    review.leave()
+
+
+def test_kinds_next_previous_and_good_by_keys(make_napari_viewer, shelf, file, qtbot):
+    viewer = make_napari_viewer(show=True)
+    review = open_review(viewer, file, qtbot, shown=True)
+    first, second, third = (region.id for region in review.reviewer.regions[:3])
+    press(viewer, qtbot, "NN")
+    assert review.reviewer.current.id == third
+    press(viewer, qtbot, "P")
+    assert review.reviewer.current.id == second
+    press(viewer, qtbot, "2")
+    assert review.reviewer.region(second).judgement.kind == "crack"
+    press(viewer, qtbot, "G")
+    wait_for_regions(qtbot, review.reviewer, 20)
+    assert set(verdicts(review).values()) == {Verdict.FALSE}
+    assert review.reviewer.region(first).verdict is Verdict.FALSE
+    review.leave()
+
+
+def test_the_list_of_keys_is_in_the_dock(make_napari_viewer, shelf, file, qtbot):
+    viewer = make_napari_viewer(show=True)
+    review = open_review(viewer, file, qtbot, shown=True)
+    review.help_button.click()
+    popup = QApplication.activePopupWidget()
+    assert isinstance(popup, KeyHelp)
+    assert "Judge the region a defect" in popup.text.text()
+    popup.close()
+    review.leave()
+
+
+def test_a_row_moves_the_camera_and_a_click_in_the_canvas_chooses_the_row(viewer, shelf, file, qtbot):
+    review = open_review(viewer, file, qtbot)
+    viewer.scene.camera.zoom = 20
+    last = review.reviewer.regions[-1]
+    review.list.table.selectRow(19)
+    middle = np.array([first + SQUARE / 2 for first in last.mask.start])
+    qtbot.waitUntil(lambda: np.allclose(viewer.scene.camera.center[-2:], middle, atol=12), timeout=3000)
+    region = review.reviewer.regions[7]
+    row, column = (first + SQUARE // 2 for first in region.mask.start)
+    assert review.layer._region_at((row, column)) == region.id
+    assert review.layer._region_at((0, 0)) is None
+    review.leave()
+
+
+def test_the_layer_has_features_and_goes_with_the_dock(viewer, shelf, file, qtbot):
+    review = open_review(viewer, file, qtbot)
+    review.reviewer.judge(Verdict.DEFECT)
+    wait_for_regions(qtbot, review.reviewer, 20)
+    features = review.layer.layer.features
+    assert len(features) == 20
+    assert features["verdict"].tolist()[0] == "defect"
+    assert features["maximum"].tolist() == pytest.approx([place[2] for place in TWENTY], abs=1e-6)
+    value = review.layer.layer.get_value(np.array([14.0, 14.0]))
+    assert value in set(features["index"])
+    review.leave()
+    assert not any("regions" in layer.name for layer in viewer.layers)
+
+
+def test_scaled_images_have_areas_in_their_units(viewer, shelf, file, qtbot):
+    review = open_review(viewer, file, qtbot)
+    image = review.reviewer.image
+    image.scale, image.units = (0.5, 0.5), ("mm", "mm")
+    review.reviewer.look()
+    wait_for_regions(qtbot, review.reviewer, 20)
+    value, unit = review.reviewer.subject.area(review.reviewer.regions[0].measures)
+    assert (value, unit) == (SQUARE**2 / 4, "mm²")
+    result = results.find(viewer.layers, image)
+    assert np.allclose(review.layer.layer.extent.world, result.extent.world)
+    review.leave()
+
+
+def test_regions_of_a_stack_are_drawn_in_their_plane_and_visited_there(viewer, shelf, qtbot):
+    stack = viewer.add_image(np.random.default_rng(0).integers(0, 255, (4, *SHAPE), np.uint8), name="stack")
+    _, review = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP Review")
+    show_stack(viewer, stack, [blobs(SHAPE, [(10 * plane, 10, 0.6 + plane / 10)]) for plane in range(4)])
+    wait_for_regions(qtbot, review.reviewer, 4)
+    for _ in range(4):
+        region = review.reviewer.current
+        qtbot.waitUntil(lambda plane=region.plane: viewer.dims.current_step[0] == plane[0], timeout=2000)
+        plane = np.asarray(review.layer.layer.data[region.plane[0]])
+        assert plane[region.mask.slices].any()
+        assert not plane[150:].any()
+        review.reviewer.judge(Verdict.FALSE)
+    review.leave()
+
+
+def test_closing_the_window_saves_what_was_judged(make_napari_viewer, shelf, file, qtbot):
+    viewer = make_napari_viewer(show=False)
+    review = open_review(viewer, file, qtbot)
+    review.reviewer.judge(Verdict.DEFECT)
+    folder = review.reviewer.session.folder
+    viewer.close()
+    assert (folder / "session.json").exists()
+    assert not (folder / "lock.json").exists()
+
+
+def test_both_docks_stand_beside_each_other_in_a_wide_window_and_as_tabs_in_a_narrow_one(
+    make_napari_viewer, shelf, file, qtbot
+):
+    for width, beside in ((1600, True), (1000, False)):
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(width, 800)
+        review = open_review(viewer, file, qtbot)
+        qtbot.wait(50)
+        window = viewer.window._qt_window
+        mine = next(dock for dock in viewer.window._wrapped_dock_widgets.values() if dock.inner_widget() is review)
+        assert bool(window.tabifiedDockWidgets(mine)) is not beside
+        viewer.close()
