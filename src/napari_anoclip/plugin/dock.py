@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import napari.viewer
 from napari.layers import Layer
 from qtpy.QtCore import QSize
@@ -25,6 +27,7 @@ from napari_anoclip.plugin.provenance import restore_values
 from napari_anoclip.plugin.run_bar import RunBar
 from napari_anoclip.plugin.run_request import PlaneResult
 from napari_anoclip.plugin.sample_data import SAMPLE_KEY
+from napari_anoclip.plugin.session_reader import SessionDrop, open_review
 from napari_anoclip.plugin.stale import StaleGuard
 from napari_anoclip.plugin.style import Section
 from napari_anoclip.plugin.workbench import Workbench
@@ -54,6 +57,7 @@ class AnoCLIPDock(LeavingWidget):
         self.compare = ComparePanel(napari_viewer, self.models, self.controls.request)
         self.model_panel = ModelPanel(self.controls.model, self.models)
         self._stale = StaleGuard(napari_viewer)
+        self._drop = SessionDrop(self)
         self.sections = {
             title: Section(title, content)
             for title, content in (
@@ -105,8 +109,12 @@ class AnoCLIPDock(LeavingWidget):
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
         self.bench.close()
         self.run_bar.follow(JobState.IDLE)
-        for part in (self.probe, self.compare, self.model_panel, self.controls, self._stale):
+        for part in (self.probe, self.compare, self.model_panel, self.controls, self._stale, self._drop):
             part.close_down()
+
+    def placed(self) -> None:
+        """Take a review that is dropped on the window."""
+        self._drop.watch(self.window())
 
     def _connect(self) -> None:
         controls, bench = self.controls, self.bench
@@ -125,6 +133,7 @@ class AnoCLIPDock(LeavingWidget):
         bench.said.connect(self.notice.say)
         bench.unsaid.connect(self.notice.clear)
         self._stale.stale.connect(self.notice.say)
+        self._drop.dropped.connect(self._review)
         self.job.state_changed.connect(self._on_state)
         self.job.progressed.connect(self._on_progress)
         self.job.published.connect(lambda _: self._on_slider())  # perhaps the plane that is waited for
@@ -216,6 +225,9 @@ class AnoCLIPDock(LeavingWidget):
         result = self.bench.result
         if result is not None:
             self.probe.probe(result.hottest[1])
+
+    def _review(self, folder: Path) -> None:
+        open_review(self._viewer, folder)
 
     def _show_keys(self) -> None:
         popup = KeyHelp(self)

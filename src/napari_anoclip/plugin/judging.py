@@ -64,11 +64,15 @@ def note(entry: ImageReview, region: Matched, text: str, threshold: float) -> St
     return Step(f"note on region {region.id}", {region.id: _of(entry, region, threshold, note=text)})
 
 
-def shape(entry: ImageReview, region: Matched, mask: RegionMask | None, threshold: float) -> Step:
-    """Give a region other pixels; a region without any is none."""
+def shape(
+    entry: ImageReview, region: Matched, mask: RegionMask | None, values: NDArray[Any] | None, threshold: float
+) -> Step:
+    """Give a region other pixels, measured on their map; a region without any is none."""
+    from napari_anoclip.review.regions import measure
+
     if mask is None:
         return Step(f"erase region {region.id}", {region.id: None})
-    judgement = _of(entry, region, threshold, mask=mask, edited=True)
+    judgement = _of(entry, region, threshold, mask=mask, measures=measure(values, mask), edited=True)
     return Step(f"paint region {region.id}", _replacing(entry, region, judgement))
 
 
@@ -120,7 +124,8 @@ def patched(regions: Sequence[Matched], after: Mapping[int, Judgement | None]) -
             continue
         judgement = left.pop(region.id)
         if judgement is not None:
-            result.append(replace(region, mask=judgement.mask, **_said(judgement)))
+            measures = judgement.measures or region.measures
+            result.append(replace(region, mask=judgement.mask, measures=measures, **_said(judgement)))
         elif region.judgement is None or region.judgement.origin == "found":
             result.append(replace(region, verdict=None, judgement=None, second_look="", covers=()))
     return result + [by_itself(judgement) for judgement in left.values() if judgement is not None]

@@ -22,6 +22,7 @@ from napari_anoclip.plugin.region_table import RegionList
 from napari_anoclip.plugin.review_keys import ReviewKeys
 from napari_anoclip.plugin.reviewer import Reviewer
 from napari_anoclip.plugin.session_panel import SessionPanel
+from napari_anoclip.plugin.session_reader import SessionDrop
 from napari_anoclip.plugin.shape_editor import ShapeEditor
 from napari_anoclip.plugin.style import Section, muted
 from napari_anoclip.plugin.suggest_panel import SuggestPanel
@@ -72,12 +73,19 @@ class ReviewDock(LeavingWidget):
                 ("Session and export", stacked(self.session, self.export)),
             )
         }
+        self._drop = SessionDrop(self)
         self._keys = ReviewKeys(self.reviewer, self.editor, self._turn)
         self._lay_out()
         self.help_button.clicked.connect(self._show_keys)
         self.reviewer.said.connect(self.notice.say)
+        self._drop.dropped.connect(self.reviewer.open_session)
         self.editor.hinted.connect(self._on_hint)
-        self.sections["How good is it?"].toggled.connect(self.figures.switch)
+        for title, panel in (
+            ("How good is it?", self.figures),
+            ("Which prompt is to blame?", self.blame),
+            ("Learn from false positives", self.learn),
+        ):
+            self.sections[title].toggled.connect(panel.switch)
         self.figures.compared.connect(self.reviewer.desk.controls.editor.show_effect)
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt names it)
@@ -89,13 +97,14 @@ class ReviewDock(LeavingWidget):
         self._keys.release()
         for part in (
             *(self.editor, self.layer, self.queue, self.figures, self.blame, self.suggest),
-            *(self.learn, self.export, self.session, self.reviewer),
+            *(self.learn, self.export, self.session, self._drop, self.reviewer),
         ):
             part.close_down()
 
     def placed(self) -> None:
         """Bind the keys, and stand beside the workbench where there is room."""
         self._keys.bind(self)
+        self._drop.watch(self.window())
         mine, other = _dock_around(self), _dock_around(self.reviewer.desk)
         window = self.window()
         if mine is None or other is None or not isinstance(window, QMainWindow) or mine.isFloating():
@@ -122,16 +131,16 @@ class ReviewDock(LeavingWidget):
         popup.show()
 
     def _lay_out(self) -> None:
-        first = QHBoxLayout()
-        first.addWidget(self.queue, 1)
-        first.addWidget(self.help_button, 0, Qt.AlignmentFlag.AlignTop)
+        regions = QHBoxLayout()
+        regions.addWidget(self.rows, 1)
+        regions.addWidget(self.help_button, 0, Qt.AlignmentFlag.AlignTop)
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setSpacing(8)
-        layout.addLayout(first)
+        layout.addWidget(self.queue)
         layout.addWidget(_line())
+        layout.addLayout(regions)
         for widget in (
-            self.rows,
             self.list,
             self.verdicts,
             self.hint,

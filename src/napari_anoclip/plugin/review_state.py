@@ -71,8 +71,6 @@ class ReviewState(QObject):
     """Another image, or none, is reviewed; or it is known by now what was said about it."""
     session_changed = Signal()
     """Another session is open."""
-    locked = Signal(object, str)
-    """(folder, sentence) A session was to be opened that somebody else has open."""
     said = Signal(str, str, object)
     """A sentence, with the label of a button and what it does where one helps."""
 
@@ -106,7 +104,6 @@ class ReviewState(QObject):
         self._store.changed.connect(self._on_change)
         self._store.touched.connect(self.changed)
         self._store.opened.connect(self._on_opened)
-        self._store.locked.connect(self.locked)
         self._store.said.connect(self.said)
         self._desk.open()
         self.look()

@@ -36,8 +36,6 @@ class ReviewStore(QObject):
     """Anything else that the session holds, or when it was saved."""
     opened = Signal()
     """Another session is open."""
-    locked = Signal(object, str)
-    """(folder, sentence) Somebody else has the session open."""
     said = Signal(str, str, object)
     """A sentence, with the label of a button and what it does where one helps."""
 
@@ -193,7 +191,6 @@ class ReviewStore(QObject):
     def _on_not_opened(self, error: AnoCLIPError) -> None:
         folder = self._wanted
         if isinstance(error, SessionLocked) and folder is not None:
-            self.locked.emit(folder, str(error))
             self.said.emit(str(error), "Take over", partial(self.open, folder, True))
         else:
             self.said.emit(str(error), "", None)

@@ -69,7 +69,8 @@ class Reviewer(ReviewState):
         entry = self.entry
         matched = self.region(region)
         if entry is not None and matched is not None:
-            self._take(judging.shape(entry, matched, mask, self.threshold))
+            values = None if self._subject is None else self._subject.values_of(matched.plane)
+            self._take(judging.shape(entry, matched, mask, values, self.threshold))
 
     def add_region(self, mask: RegionMask, plane: tuple[int, ...]) -> None:
         """Take in a defect that was drawn by hand, as the current region."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QGraphicsOpacityEffect, QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -14,6 +16,11 @@ def muted(label: QLabel) -> QLabel:
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def breakable(sentence: str) -> str:
+    """Let names that are longer than a line break after their dots and underscores, which Qt alone does not do."""
+    return re.sub(r"[^\s/]{28,}", lambda name: re.sub(r"(?<=[._])", "\u200b", name[0]), sentence)
 
 
 def with_note(control: QWidget, note: QLabel) -> QWidget:
