@@ -25,6 +25,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QPushButton, QScrollArea
 
 from benchmarks.desk import idle, open_desk, picture, wait_until
+from docs.review_screenshots import MAKERS
 from napari_anoclip.plugin import preferences, results
 from napari_anoclip.plugin.contour import find_contour
 
@@ -48,6 +49,7 @@ class Desk:
     def __init__(self) -> None:
         self.viewer, self.dock = open_desk()
         self.controls = self.dock.controls
+        self.also_busy: Callable[[], bool] = lambda: False
         window, around = self.viewer.window._qt_window, self.dock.parentWidget()
         while not around.isWindow() and around.parentWidget() is not window:
             around = around.parentWidget()
@@ -101,7 +103,7 @@ class Desk:
         dock, document = self.dock, self.controls.document
         jobs = (dock.probe.job, dock.compare.job, dock.model_panel.look_job)
         checked = document.check.report is not None and document.check.report.prompts == document.value
-        return idle(dock) and checked and not any(job.busy for job in jobs)
+        return idle(dock) and checked and not any(job.busy for job in jobs) and not self.also_busy()
 
 
 def demo(desk: Desk) -> QPixmap:
@@ -306,6 +308,7 @@ PICTURES: dict[str, Callable[[Desk], QPixmap]] = {
         compare_difference,
         keys,
         preferences_page,
+        *MAKERS,
     )
 }
 

@@ -1,4 +1,4 @@
-"""``python -m napari_anoclip.demo``: napari opens on a sample image, AnoCLIP runs, the heatmap is shown."""
+"""``python -m napari_anoclip.demo``: napari opens on a sample, AnoCLIP runs, what it finds is ready to be judged."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     import napari
 
     from napari_anoclip.plugin.dock import AnoCLIPDock
+    from napari_anoclip.plugin.review_dock import ReviewDock
 
-FIRST_SAMPLE = "leather"
+FIRST_SAMPLE = "grid"
 PATIENCE = 600
 """Seconds after which a demo that has to save a picture gives up."""
 
@@ -46,10 +47,12 @@ def _show(viewer: napari.Viewer, sample: str, screenshot: Path | None) -> str:
     except KeyError:
         viewer.close()
         return f"There is no sample “{sample}”; File > Open Sample > AnoCLIP lists them."
-    viewer.window.resize(1400, 900)
+    viewer.window.resize(1600, 950)
     dock: AnoCLIPDock
     _, dock = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP")
-    QTimer.singleShot(0, viewer.reset_view)  # once the dock has taken its share of the window
+    review: ReviewDock
+    _, review = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP Review")
+    QTimer.singleShot(100, viewer.reset_view)  # once the docks have taken their share of the window
     QTimer.singleShot(0, dock.run)
     if screenshot is None:
         napari.run()
@@ -67,7 +70,14 @@ def _show(viewer: napari.Viewer, sample: str, screenshot: Path | None) -> str:
         print(f"Saved {screenshot.resolve()}")
         finish("")
 
-    dock.job.succeeded.connect(lambda _: QTimer.singleShot(500, save))
+    def found() -> None:
+        """Regions are there, and nothing is under way: what remains is to draw them."""
+        if review.reviewer.regions and not dock.job.busy:
+            review.reviewer.changed.disconnect(found)
+            QTimer.singleShot(500, save)
+
+    review.reviewer.changed.connect(found)
+    dock.job.succeeded.connect(lambda _: review.reviewer.look())
     dock.job.failed.connect(lambda error: finish(str(error)))
     QTimer.singleShot(PATIENCE * 1000, viewer.close)
     napari.run()

@@ -237,15 +237,23 @@ def test_what_was_judged_before_goes_into_the_session_that_is_opened(reviewer, t
 def test_a_session_that_is_open_elsewhere_is_offered_to_be_taken_over(reviewer, tmp_path, qtbot):
     folder = tmp_path / "theirs.anoclip"
     theirs = Session.open(folder, owner="Ann")
-    with qtbot.waitSignals([reviewer.locked, reviewer.said]) as both:
+    with qtbot.waitSignal(reviewer.said) as said:
         reviewer.open_session(folder)
-    _, said = both.all_signals_and_args
     assert "Ann" in said.args[0]
     assert said.args[1] == "Take over"
     with qtbot.waitSignal(reviewer.session_changed):
         said.args[2]()
     assert reviewer.session.folder == folder
     theirs.close()
+
+
+def test_what_was_mended_at_opening_is_said(reviewer, tmp_path, qtbot):
+    folder = tmp_path / "mine.anoclip"
+    Session.open(folder).close()
+    (folder / "session.json").write_text("{", "utf-8")
+    with qtbot.waitSignal(reviewer.said) as said:
+        reviewer.open_session(folder)
+    assert said.args[0].startswith("session.json was damaged")
 
 
 def test_changes_are_saved_by_themselves(reviewer, qtbot, monkeypatch):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from engine import golden
+from review.reviewing import square
 from review.test_tuning import CHOICES, MIXED
 
+from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.text import TextFeatures, text_features
 from napari_anoclip.review.blame import Blame, blame
+from napari_anoclip.review.patches import region_tokens
 
 
 class Words:
@@ -116,3 +122,36 @@ def test_many_tokens_take_a_moment_only(words: Words) -> None:
     whole = blame(many, words.features(prompts), prompts, 0.1)
     halves = [blame(part, words.features(prompts), prompts, 0.1) for part in many.split(750)]
     assert whole.probability == pytest.approx(np.mean([half.probability for half in halves]), abs=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["fit", "both"])
+def test_effects_are_those_on_the_mean_of_a_new_map_over_the_regions(mode: str, tmp_path: Path) -> None:
+    model = AnoCLIP.from_open_clip(golden.tiny_model(), golden.tokenizer(), cache_folder=tmp_path)
+    picture = np.random.default_rng(3).integers(0, 255, (70, 101, 3), dtype=np.uint8)
+    settings = AnoCLIPSettings.model_validate({"tiling": {"mode": mode}, "scoring": {"temperature": 1}})
+    masks = [square(20, 30, 14), square(50, 80, 9)]
+
+    def mean(prompts: PromptSet) -> float:
+        found = model.detect(picture, prompts, settings).map
+        return float(np.concatenate([mask.of_map(found) for mask in masks]).mean(dtype=np.float64))
+
+    behind = region_tokens(model.tokens(picture, settings), masks, settings)
+    found = blame(behind.tokens, model.encode_prompts(MIXED), MIXED, 1.0, behind.weights)
+    with_all = mean(MIXED)
+    assert found.probability == pytest.approx(with_all, abs=1e-6)
+    assert len(found.prompts) > 20
+    for effect in (*found.entries, *found.prompts):
+        assert effect.probability == pytest.approx(mean(effect.left_out(MIXED)) - with_all, abs=1e-6), effect.text
+
+
+def test_a_lone_region_without_tokens_is_refused(words: Words, tokens: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="no token"):
+        blame(tokens[:0], words.features(MIXED), MIXED, 1.0)
+
+
+def test_what_leads_to_no_prompt_has_no_effect_to_be_listed(words: Words, tokens: torch.Tensor) -> None:
+    idle = PromptSet.compose(
+        object="nut", normal_states=["good {}", "clean {}"], abnormal_states=["bad {}", "broken {}"], frames=["a {}"],
+        domains=["photo"],
+    )  # fmt: skip
+    assert "photo" not in {effect.text for effect in ask(words, tokens, idle).entries}

@@ -92,8 +92,8 @@ class TestAgainstOthers:
         truth = np.concatenate([np.any(masks, axis=0).ravel() for _, masks in pictures])
         values = np.concatenate([values.ravel() for values, _ in pictures])
         ours = figures(counted(pictures), THRESHOLD)
-        assert ours.pixel_auroc.value == pytest.approx(roc_auc_score(truth, values), abs=1e-5)
-        assert ours.pixel_ap.value == pytest.approx(average_precision_score(truth, values), abs=1e-3)
+        assert ours.pixel_auroc.value == pytest.approx(roc_auc_score(truth, values), abs=1e-6)
+        assert ours.pixel_ap.value == pytest.approx(average_precision_score(truth, values), abs=1e-5)
 
     def test_f1_is_that_of_scikit_learn_at_the_threshold_and_at_the_best_one(self, low, high):
         pictures = drawn(1, low=low, high=high)
@@ -104,11 +104,24 @@ class TestAgainstOthers:
         ours = figures(counted(pictures, threshold), threshold)
         assert ours.f1.value == pytest.approx(f1_score(truth, values > threshold))
         best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
-        assert ours.f1_max.value == pytest.approx(best, abs=1e-3)
+        assert ours.f1_max.value == pytest.approx(best, abs=1e-4)
 
     def test_aupro_is_that_of_a_plain_loop_over_all_thresholds(self, low, high):
         pictures = drawn(2, images=4, side=32, low=low, high=high)
         assert figures(counted(pictures), THRESHOLD).aupro.value == pytest.approx(plain_aupro(pictures), abs=1e-4)
+
+
+# The more pixels have a score of their own, the more share a bin: these do not fit into all bins by far.
+def test_of_many_pixels_a_ten_thousandth_is_lost_at_most():
+    pictures = drawn(6, images=20, side=160)
+    truth = np.concatenate([np.any(masks, axis=0).ravel() for _, masks in pictures])
+    values = np.concatenate([values.ravel() for values, _ in pictures])
+    precision, recall, _ = precision_recall_curve(truth, values)
+    told = figures(counted(pictures), THRESHOLD)
+    assert told.pixel_auroc.value == pytest.approx(roc_auc_score(truth, values), abs=1e-6)
+    assert told.pixel_ap.value == pytest.approx(average_precision_score(truth, values), abs=1e-4)
+    best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    assert told.f1_max.value == pytest.approx(best, abs=1e-4)
 
 
 def test_tied_scores_count_half_in_the_auroc_and_make_no_precision():

@@ -241,7 +241,7 @@ def spread(tokens: Tensor, count: int, begin: Sequence[int] = ()) -> list[int]:
         Rows, those to begin with first; then, each time, the one farthest from all that are chosen.
     """
     if len(tokens) <= count:
-        return [*begin, *(row for row in range(len(tokens)) if row not in set(begin))]
+        return list(dict.fromkeys([*begin, *range(len(tokens))]))
     unit = F.normalize(tokens.detach().float(), dim=-1)
     chosen = list(begin) or [int((unit @ unit.mean(dim=0)).argmax())]
     alike = (unit @ unit[chosen].T).amax(-1)

@@ -105,8 +105,8 @@ class ImageReview(BaseModel):
     path : str or None
         Its file: relative to the session's folder with slashes where it is below that folder's parent, else absolute.
     fingerprint : str
-        `engine.imaging.fingerprint` of its pixels, by which it is found again after it was moved; of a stack, of the
-        plane that was judged first.
+        `engine.imaging.fingerprint` of its pixels, by which it is found again after it was moved; of a stack, of
+        its first plane.
     map_shape : tuple of int
         Shape of its map, (H, W) or that of the stack of maps.
     origin : tuple of float

@@ -117,9 +117,12 @@ class Scale:
     """
 
     def __init__(self, parts: Iterable[tuple[NDArray[np.float32], FloatArray, FloatArray]]) -> None:
+        known = list(parts)
+        self._low = min((float(values.min()) for values, *_ in known), default=0.0)
+        self._reach = max((float(values.max()) for values, *_ in known), default=1.0) - self._low
         fine = np.zeros((2, _FINE))
-        for values, defect, normal in parts:
-            bins = _fine_bins(values)
+        for values, defect, normal in known:
+            bins = self._fine_bins(values)
             for counts, weights in zip(fine, (defect, normal), strict=True):
                 np.add.at(counts, bins, weights)
         shares = fine / np.maximum(fine.sum(axis=1, keepdims=True), 1)
@@ -129,8 +132,13 @@ class Scale:
 
     def bins(self, values: NDArray[np.float32]) -> NDArray[np.int32]:
         """Bin (n,) of each score (n,): 0 to `BINS` - 1."""
-        bins: NDArray[np.int32] = self._bins[_fine_bins(values)]
+        bins: NDArray[np.int32] = self._bins[self._fine_bins(values)]
         return bins
+
+    def _fine_bins(self, values: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Bin (n,) of equal width, between the lowest and the highest score of all."""
+        shares = (values.astype(np.float64) - self._low) / max(self._reach, 1e-12)
+        return np.clip(shares * _FINE, 0, _FINE - 1).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,7 +367,3 @@ def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
 def counted(number: int, thing: str) -> str:
     """Say how many there are of what this word names one of."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _fine_bins(values: NDArray[np.float32]) -> NDArray[np.int32]:
-    return np.clip((values * _FINE).astype(np.int32), 0, _FINE - 1)

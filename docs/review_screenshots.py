@@ -1,0 +1,186 @@
+"""The pictures of the review's pages: a folder of pictures is gone through and judged, as by somebody who knows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from qtpy.QtCore import QPoint
+from qtpy.QtGui import QPixmap
+from qtpy.QtWidgets import QApplication, QScrollArea
+
+from benchmarks.desk import wait_until
+from napari_anoclip.plugin.review_dock import ReviewDock
+from napari_anoclip.plugin.sample_data import open_sample
+from napari_anoclip.review.exports.report import export_report
+from napari_anoclip.review.judgement import Verdict
+
+if TYPE_CHECKING:
+    from docs.screenshots import Desk
+
+SAMPLE = "grid"
+THRESHOLD = 0.55
+"""Low enough that false alarms are among the regions."""
+
+WINDOW = (1720, 980)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def review_dock(desk: Desk) -> QPixmap:
+    review = _judged_folder(desk)
+    review.reviewer.select(review.reviewer.regions[0].id)
+    return desk.window()
+
+
+def review_figures(desk: Desk) -> QPixmap:
+    review = _judged_folder(desk)
+    _show(desk, review, "How good is it?")
+    desk.controls.document.edit(lambda prompts: prompts.with_entries("abnormal_states", ["{} with rust"]))
+    wait_until(lambda: review.figures.sentence != "")
+    return desk.window()
+
+
+def review_blame(desk: Desk) -> QPixmap:
+    review = _judged_folder(desk)
+    review.reviewer.select(review.reviewer.regions[0].id)
+    _show(desk, review, "Which prompt is to blame?")
+    return desk.window()
+
+
+def review_learn(desk: Desk) -> QPixmap:
+    review = _judged_folder(desk)
+    _show(desk, review, "Learn from false positives")
+    review.learn.on.click()
+    return desk.window()
+
+
+def review_drawing(desk: Desk) -> QPixmap:
+    review = _judged_folder(desk)
+    review.reviewer.add_missed("lasso")
+    return desk.window()
+
+
+def review_session(desk: Desk) -> QPixmap:
+    review = _judged_folder(desk)
+    assert review.reviewer.session is not None
+    review.reviewer.session.save()
+    _show(desk, review, "Session and export")
+    return desk.window()
+
+
+def review_keys(desk: Desk) -> QPixmap:
+    review = _open(desk)
+    review.help_button.click()
+    wait_until(lambda: QApplication.activePopupWidget() is not None)
+    popup = QApplication.activePopupWidget()
+    taken = popup.grab()
+    popup.close()
+    return taken
+
+
+def review_report(desk: Desk) -> QPixmap:
+    """The report as a browser shows it; needs one, such as Debian's package chromium."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise SystemExit(f"The picture of the report needs a browser, one of {', '.join(BROWSERS)}.")
+    review = _judged_folder(desk)
+    _show(desk, review, "How good is it?")
+    reviewer = review.reviewer
+    folder = Path(tempfile.mkdtemp())
+    export_report(
+        reviewer.review.images.values(),
+        folder / "report.html",
+        reviewer.picture_of,
+        path_of=reviewer.path_of,
+        title="Grids of line 3",
+        figures=review.figures.figures,
+        settings=desk.dock.settings.model_dump(mode="json"),
+        prompts=desk.controls.document.value,
+    )
+    shot = folder / "report.png"
+    subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1000,1300",
+         f"--screenshot={shot}", (folder / "report.html").as_uri()],
+        check=True, capture_output=True, env=os.environ | {"HOME": str(folder)}, timeout=120,
+    )  # fmt: skip
+    return QPixmap(str(shot))
+
+
+def _open(desk: Desk) -> ReviewDock:
+    desk.viewer.window.resize(*WINDOW)
+    review: ReviewDock
+    _, review = desk.viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP Review")
+    desk.also_busy = lambda: _busy(review)
+    desk.settle()
+    return review
+
+
+def _judged_folder(desk: Desk) -> ReviewDock:
+    """Go through a folder of eight pictures of one material, and judge six by the mask they were drawn with."""
+    review = _open(desk)
+    desk.controls.prompts.prefill({"object": SAMPLE, "preset": "paper-texture", "kind": "texture"})
+    masks = _folder_of_pictures(folder := Path(tempfile.mkdtemp()) / "line 3")
+    review.queue.open_folder(folder)
+    wait_until(lambda: bool(review.reviewer.regions))
+    reviewer = review.reviewer
+    reviewer.set_threshold(THRESHOLD)
+    desk.settle()
+    for _ in range(6):
+        desk.settle()
+        mask = masks[reviewer.entry.name]
+        before = reviewer.entry.key
+        while (region := reviewer.current) is not None and region.verdict is None:
+            share = region.mask.of_map(mask).mean()
+            verdict = Verdict.DEFECT if share > 0.3 else Verdict.FALSE if not share else Verdict.UNSURE
+            reviewer.judge(verdict)
+        wait_until(lambda before=before: reviewer.entry is not None and reviewer.entry.key != before)
+    review.queue.previous()
+    desk.settle()
+    if reviewer.session is not None:
+        review.notice.clear()
+    return review
+
+
+def _folder_of_pictures(folder: Path) -> dict[str, np.ndarray]:
+    """Pieces of a sample turned and mirrored, as a camera might see parts of one kind; gives their masks."""
+    folder.mkdir(parents=True)
+    image, mask = (np.asarray(layer[0]) for layer in open_sample(SAMPLE)[:2])
+    masks = {}
+    for number in range(8):
+        name = f"grid_{number + 1:02}.png"
+        turned = [np.rot90(one, number // 2) for one in (image, mask > 0)]
+        if number % 2:
+            turned = [one[:, ::-1] for one in turned]
+        shift = 40 * number
+        picture, masks[name] = (np.roll(one, shift, axis=number % 2) for one in turned)
+        Image.fromarray(np.ascontiguousarray(picture)).save(folder / name)
+    return masks
+
+
+def _show(desk: Desk, review: ReviewDock, title: str) -> None:
+    """Open one section of the review dock, fold the others away, and scroll to it."""
+    for name, section in review.sections.items():
+        section.open(name == title)
+    desk.settle()
+    scroll = review.findChild(QScrollArea)
+    scroll.verticalScrollBar().setValue(review.sections[title].mapTo(scroll.widget(), QPoint()).y())
+    desk.settle()
+
+
+def _busy(review: ReviewDock) -> bool:
+    reviewer = review.reviewer
+    parts = (reviewer._identity, reviewer._finder, reviewer._disagreement, reviewer._top)
+    panels = (review.figures, review.blame, review.learn)
+    return any(part.job.busy for part in parts) or any(panel.busy for panel in panels) or reviewer._soon.isActive()
+
+
+MAKERS = (
+    *(review_dock, review_figures, review_blame, review_learn, review_drawing, review_session, review_keys),
+    review_report,
+)
