@@ -53,7 +53,7 @@ REGIONS = RegionSettings()
 ON = AnoCLIPSettings(references=ReferenceSettings(enabled=True))
 
 DEFECT_SHARE, MET_SHARE = 0.1, 0.25
-"""A found region is a defect if so much of it is masked, or if it has so much of one; touching less leaves it unsure."""
+"""A found region is a defect if so much of it is masked, or it has so much of one; touching less leaves it unsure."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ IMAGES, SIDE, ROUNDS = 50, 1024, 9
 
 
 def judged(index: int) -> Question:
-    """A rough surface with a dark spot and a bright one, judged a defect and a false alarm; every other one in whole."""
+    """A rough surface with a dark spot and a bright one, judged a defect and a false alarm; every other in whole."""
     draw = np.random.default_rng(index)
     picture = (128 + 20 * gaussian(draw.standard_normal((SIDE, SIDE, 3)), 2, channel_axis=-1) * 10).astype(np.uint8)
     judgements = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from napari_anoclip.review.judgement import Verdict
 from napari_anoclip.review.references import gather
 from napari_anoclip.review.region_mask import RegionMask
 
-PROMPTS = PromptSet.compose(object="carpet", normal_states=["normal {}"], abnormal_states=["damaged {}", "{} with flaw"])
+PROMPTS = PromptSet.compose(
+    object="carpet", normal_states=["normal {}"], abnormal_states=["damaged {}", "{} with flaw"]
+)
 PICTURE = np.random.default_rng(0).integers(0, 255, (70, 101, 3), dtype=np.uint8)
 
 
@@ -83,14 +86,16 @@ def test_strength_0_changes_nothing_and_more_of_it_lowers_more(ano: AnoCLIP) -> 
     memory = memory_of(ano)
     grids = [ano.detect(PICTURE, PROMPTS, settings(strength=s), memory=memory).grid for s in (0, 0.3, 0.6, 1)]
     np.testing.assert_array_equal(grids[0], ano.detect(PICTURE, PROMPTS, settings(enabled=False)).grid)
-    for less, more in zip(grids, grids[1:], strict=False):
+    for less, more in pairwise(grids):
         assert np.all(more <= less)
         assert np.any(more < less)
 
 
 @pytest.mark.parametrize("mode", ["fit", "tiles", "both"])
 @pytest.mark.parametrize("adapting", [False, True])
-def test_they_work_on_tiles_and_with_adaptation_and_never_raise_a_score(ano: AnoCLIP, mode: str, adapting: bool) -> None:
+def test_they_work_on_tiles_and_with_adaptation_and_never_raise_a_score(
+    ano: AnoCLIP, mode: str, adapting: bool
+) -> None:
     memory = memory_of(ano, width=0.5)
     before = ano.detect(PICTURE, PROMPTS, settings(mode, enabled=False, adapting=adapting))
     after = ano.detect(PICTURE, PROMPTS, settings(mode, adapting=adapting), memory=memory)
@@ -109,7 +114,9 @@ def test_smoothing_comes_after_the_lowering(ano: AnoCLIP) -> None:
 
 @pytest.mark.parametrize("adapting", [False, True])
 @pytest.mark.parametrize("mode", ["fit", "tiles"])
-def test_the_probe_says_what_was_lowered_and_which_reference_it_is_like(ano: AnoCLIP, mode: str, adapting: bool) -> None:
+def test_the_probe_says_what_was_lowered_and_which_reference_it_is_like(
+    ano: AnoCLIP, mode: str, adapting: bool
+) -> None:
     memory = memory_of(ano)
     asked = settings(mode, adapting=adapting)
     grid = ano.detect(PICTURE, PROMPTS, asked, memory=memory).grid
@@ -192,7 +199,8 @@ class TestRealModel:
         first = self.painted(leather, stickers, [scratch])
         judged = [(stickers[0], Verdict.FALSE), (stickers[1], Verdict.FALSE), (scratch, Verdict.DEFECT)]
         judgements = {
-            number: judgement(number, RegionMask.of(place), verdict) for number, (place, verdict) in enumerate(judged, 1)
+            number: judgement(number, RegionMask.of(place), verdict)
+            for number, (place, verdict) in enumerate(judged, 1)
         }
         known = image("a", "leather_04", (240, 240), judgements=judgements, complete=True)
         on = AnoCLIPSettings.model_validate({"references": {"enabled": True, "strength": 1}})

@@ -83,7 +83,9 @@ class TestMemory:
 
     def test_is_refused_by_another_model_with_a_sentence(self) -> None:
         MEMORY.check("tiny")
-        with pytest.raises(ModelError, match=r"gathered with another model: gather them again .* or switch references off"):
+        with pytest.raises(
+            ModelError, match=r"gathered with another model: gather them again .* or switch references off"
+        ):
             MEMORY.check("other")
 
     def test_is_named_by_all_that_it_does(self) -> None:
@@ -128,9 +130,7 @@ class TestTypicalDistance:
     def test_is_what_most_patches_find_in_other_images(self) -> None:
         one, two, three = drawn(40), drawn(30, 1), drawn(20, 2)
         unit = [F.normalize(part, dim=-1) for part in (one, two, three)]
-        found = [
-            torch.cdist(part, torch.cat([other for other in unit if other is not part])).amin(-1) for part in unit
-        ]
+        found = [torch.cdist(part, torch.cat([other for other in unit if other is not part])).amin(-1) for part in unit]
         expected = float(torch.cat(found).quantile(0.8))
         assert typical_distance([one, two, three], 0.8) == pytest.approx(expected, abs=1e-5)
 

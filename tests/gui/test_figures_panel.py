@@ -68,6 +68,17 @@ def test_the_figures_are_those_of_what_was_judged(opened):
     assert opened.sentence == "", "nothing was edited"
 
 
+def test_figures_are_given_away_only_while_they_hold(opened, reviewer, qtbot):
+    assert opened.figures.recall.total == 4
+    opened.switch(False)
+    reviewer.good()
+    assert opened.figures is None, "another judgement, and nobody has looked since"
+    reviewer.undo()
+    opened.switch(True)
+    wait_for(qtbot, opened)
+    assert opened.figures.recall.total == 4
+
+
 def test_too_few_say_so_in_the_place_of_a_number(inspector, panel, qtbot):
     inspector.judge(2)
     panel.switch(True)

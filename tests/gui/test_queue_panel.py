@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
+from napari_anoclip.plugin.provenance import METADATA_KEY
 from napari_anoclip.plugin.queue_canvas import FILE_KEY
 from napari_anoclip.plugin.queue_panel import OPEN, QueuePanel
 from napari_anoclip.plugin.reviewer import Reviewer
@@ -102,8 +103,10 @@ def drop(widget: QWidget, *paths: Path) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     no = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
-    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, *no)
-    QApplication.sendEvent(widget, event)
+    enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, *no)
+    QApplication.sendEvent(widget, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, *no))
 
 
 def pick(box, text: str) -> None:
@@ -146,14 +149,11 @@ def test_the_neighbours_tokens_are_there_before_they_are_shown(
 
     monkeypatch.setattr(bright_is_bad, "tokens", counted)
     opened(panel, qtbot, folder)
-    qtbot.waitUntil(lambda: len(encoded) >= 1 and not panel.walk.loader.encoding.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: bool(encoded), timeout=20_000)  # only what is encoded ahead is asked of it
+    before = set(encoded)
     panel.next()
     wait_for(panel, qtbot, "plate_1.png")
-    assert reviewer.entry.fingerprint
-    ahead = [
-        digest for digest in encoded if digest == reviewer.result.metadata["napari_anoclip"]["provenance"]["image"]
-    ]
-    assert ahead
+    assert reviewer.result.metadata[METADATA_KEY]["provenance"]["image"] in before
 
 
 def test_judging_goes_on_by_itself_and_says_when_all_is_judged(panel, reviewer, folder, qtbot, heard, viewer):
@@ -238,8 +238,10 @@ def test_a_picture_that_was_renamed_since_is_recognised_and_skipped(panel, revie
     reviewer.judge(Verdict.DEFECT)
     wait_for(panel, qtbot, "plate_1.png")
     (folder / "plate_0.png").rename(folder / "a plate.png")
-    opened(panel, qtbot, folder, "plate_1.png")
-    assert panel.pictures.itemText(0) == "✓ a plate.png, 1 defect"
+    with qtbot.waitSignal(panel.walk.opened):
+        panel.open_folder(folder)
+    qtbot.waitUntil(lambda: panel.pictures.itemText(0) == "✓ a plate.png, 1 defect", timeout=20_000)
+    wait_for(panel, qtbot, "plate_1.png")
 
 
 def test_a_session_in_the_folder_is_offered_where_another_is_open(panel, reviewer, folder, qtbot, heard, tmp_path):

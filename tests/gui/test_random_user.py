@@ -30,6 +30,7 @@ from qtpy.QtWidgets import (
     QScrollBar,
     QWidget,
 )
+from skimage.io import imsave
 
 from napari_anoclip.engine.detector import AnoCLIP
 from napari_anoclip.engine.errors import DeviceError, DownloadError
@@ -64,6 +65,10 @@ class RandomUser:
         self._names = itertools.count()
         self._mouse = Mouse(viewer)
         self.seen: dict[int, tuple[str, weakref.ref]] = {}
+
+    def turn_to(self, dock) -> None:
+        """Use another dock from now on."""
+        self._dock = dock
 
     def act(self) -> str:
         """Do one thing; give its name."""
@@ -289,6 +294,48 @@ def test_a_hundred_things_at_random(seed, dock, viewer, use_model, bright_is_bad
     lets_go_of_every_layer(user, viewer, qtbot)
     viewer.window.remove_dock_widget(dock)
     assert [thread.name for thread in threading.enumerate() if thread.name == "anoclip-run"] == []
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_hundred_things_at_random_in_a_review(
+    seed, dock, viewer, use_model, bright_is_bad, picture, run, away, no_slip, tmp_path, monkeypatch, qtbot
+):
+    use_model(bright_is_bad)
+    folders = itertools.cycle(["", str(tmp_path / "missing"), str(pictures(tmp_path / "line 3", picture)), ""])
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: next(folders))
+    print(f"seed {seed}")
+    viewer.window._qt_viewer.canvas.native.hide()
+    window = viewer.window._qt_window
+    window.show()
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    viewer.add_image(picture[:, :, 0].copy(), name="plate")
+    _, review = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP Review")
+    run(dock)
+    values = results.find(viewer.layers, viewer.layers["plate"]).data
+    qtbot.waitUntil(lambda: review.reviewer.result is not None)
+    review.reviewer.set_threshold(float(values.min() + values.max()) / 2)
+    user = RandomUser(dock, viewer, seed)
+    draw = random.Random(seed)
+    for _ in range(ACTIONS):
+        user.turn_to(review if draw.random() < 0.8 else dock)
+        user.act()
+        qtbot.wait(draw.choice(PAUSES))
+    assert window.isVisible()
+    viewer.window.remove_dock_widget(review)
+    is_alive_and_works(dock, viewer, picture, run, qtbot)
+    lets_go_of_every_layer(user, viewer, qtbot)
+    viewer.window.remove_dock_widget(dock)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("anoclip")] == []
+
+
+def pictures(folder, picture):
+    """A folder of three pictures, one of them damaged."""
+    folder.mkdir()
+    for name in ("part_1.png", "part_2.png"):
+        imsave(folder / name, np.roll(picture, len(list(folder.iterdir())) * 7, axis=1), check_contrast=False)
+    (folder / "part_3.png").write_bytes(b"no picture")
+    return folder
 
 
 def is_alive_and_works(dock, viewer, picture, run, qtbot):

@@ -16,7 +16,9 @@ from napari_anoclip.review.judgement import Verdict
 from napari_anoclip.review.session import Session
 
 SHAPE = (240, 320)
-TWENTY = [(10 + 40 * row, 10 + 60 * column, 0.95 - 0.02 * (5 * row + column)) for row in range(4) for column in range(5)]
+TWENTY = [
+    (10 + 40 * row, 10 + 60 * column, 0.95 - 0.02 * (5 * row + column)) for row in range(4) for column in range(5)
+]
 
 
 @pytest.fixture
@@ -208,3 +210,36 @@ def test_both_docks_stand_beside_each_other_in_a_wide_window_and_as_tabs_in_a_na
         mine = next(dock for dock in viewer.window._wrapped_dock_widgets.values() if dock.inner_widget() is review)
         assert bool(window.tabifiedDockWidgets(mine)) is not beside
         viewer.close()
+
+
+def test_a_note_half_written_goes_to_its_region_when_another_image_comes(viewer, shelf, file, qtbot):
+    review = open_review(viewer, file, qtbot)
+    reviewer = review.reviewer
+    first, key = reviewer.current.id, reviewer.entry.key
+    note = next(field for field in review.findChildren(QLineEdit) if "note" in field.accessibleName().lower())
+    qtbot.keyClicks(note, "see the corner")
+    other = viewer.add_image(np.zeros((50, 50), np.uint8), name="other")
+    viewer.layers.selection.active = other
+    qtbot.waitUntil(lambda: reviewer.image is not None and reviewer.image.name == "other", timeout=5000)
+    assert reviewer.review.images[key].judgements[first].note == "see the corner"
+    review.leave()
+
+
+def test_the_loudest_prompt_of_a_region_is_known_once_the_model_scored_it(
+    viewer, dock, use_model, bright_is_bad, run, picture, qtbot
+):
+    use_model(bright_is_bad)
+    viewer.add_image(picture, rgb=True, name="plate")
+    _, review = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP Review")
+    run(dock)
+    reviewer = review.reviewer
+    qtbot.waitUntil(lambda: reviewer.result is not None, timeout=10_000)
+    values = reviewer.result.data
+    reviewer.set_threshold(float(values.min() + values.max()) / 2)
+    qtbot.waitUntil(lambda: bool(reviewer.regions) and reviewer.top_prompt(reviewer.regions[0]) != "", timeout=20_000)
+    prompt = reviewer.top_prompt(reviewer.regions[0])
+    assert prompt in dock.controls.document.value.abnormal
+    reviewer.judge(Verdict.DEFECT)
+    (judgement,) = reviewer.entry.judgements.values()
+    assert judgement.top_prompt == prompt
+    review.leave()

@@ -49,7 +49,9 @@ class Planted:
 
     def encode_prompts(self, prompts: PromptSet, order: str, **options: Any) -> TextFeatures:
         self.encoded.append(prompts)
-        return text_features(prompts, lambda texts: torch.stack([self._embedding(text) for text in texts]).float(), order)
+        return text_features(
+            prompts, lambda texts: torch.stack([self._embedding(text) for text in texts]).float(), order
+        )
 
     def tokens(self, source: torch.Tensor, settings: Any = None, **options: Any) -> list[TokenField]:
         return [TokenField(LATTICE, source.float()[None], source.mean(dim=0, keepdim=True).float())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def plain_aupro(truths: list[Truth], grids: list[np.ndarray], limit: float = 0.3
     for threshold in sorted(set(np.concatenate([good, *defects]).tolist()), reverse=True):
         places.append((np.mean(good >= threshold), np.mean([np.mean(one >= threshold) for one in defects])))
     area = 0.0
-    for (x, y), (after, higher) in zip(places, places[1:], strict=False):
+    for (x, y), (after, higher) in pairwise(places):
         if x < limit and after > x:
             end = min(after, limit)
             area += (end - x) * (y + (y + (higher - y) * (end - x) / (after - x))) / 2
@@ -124,7 +125,9 @@ def test_what_reaches_a_defect_or_is_unknown_is_no_false_region() -> None:
 
 def test_recall_is_the_share_of_defects_above_a_threshold() -> None:
     truths, grids, sheet, scores = drawn(1)
-    hottest = [grid[truth.region == number].max() for truth, grid in zip(truths, grids, strict=True) for number in (1, 3)]
+    hottest = [
+        grid[truth.region == number].max() for truth, grid in zip(truths, grids, strict=True) for number in (1, 3)
+    ]
     for threshold in (0.2, 0.5, 0.6):
         assert sheet.part(range(4)).recall(scores, threshold) == np.mean(np.array(hottest) > threshold)
 

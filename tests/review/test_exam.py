@@ -38,7 +38,9 @@ class Prescribed:
         self.asked.append(options | {"block": block})
         values = self.maps[(len(self.asked) - 1) % len(self.maps)]
         parts = [np.add.reduceat(np.ones(length), range(0, length, block)) for length in values.shape]
-        sums = np.add.reduceat(np.add.reduceat(values, range(0, len(values), block), 0), range(0, values.shape[1], block), 1)
+        sums = np.add.reduceat(
+            np.add.reduceat(values, range(0, len(values), block), 0), range(0, values.shape[1], block), 1
+        )
         found = (sums / np.outer(*parts)).astype(np.float32)
         return SimpleNamespace(map=found, score=float(found.max()))
 
@@ -93,7 +95,9 @@ def truths(known: ImageReview) -> np.ndarray:
 def plain_aupro(known: list[ImageReview], maps: list[np.ndarray], limit: float = 0.3) -> float:
     good = np.concatenate([values[truths(one) == 0] for one, values in zip(known, maps, strict=True)])
     defects = [
-        region.mask.of_map(values) for one, values in zip(known, maps, strict=True) for region in one.with_verdict(DEFECT)
+        region.mask.of_map(values)
+        for one, values in zip(known, maps, strict=True)
+        for region in one.with_verdict(DEFECT)
     ]
     x, y = [0.0], [0.0]
     for threshold in sorted(set(np.concatenate([good, *defects]).tolist()), reverse=True):
@@ -342,7 +346,15 @@ def test_references_and_cancellation_reach_the_model_and_progress_is_told() -> N
     model, memory, flag, told = Prescribed(flat()), object(), threading.Event(), []
     asked = [Question(picture(), judged(key=key)) for key in "ab"]
     Exam().examine(
-        model, PROMPTS, AnoCLIPSettings(), asked, THRESHOLD, REGIONS, memory=memory, on_progress=told.append, cancel=flag
+        model,
+        PROMPTS,
+        AnoCLIPSettings(),
+        asked,
+        THRESHOLD,
+        REGIONS,
+        memory=memory,
+        on_progress=told.append,
+        cancel=flag,
     )
     assert [one["memory"] for one in model.asked] == [memory, memory]
     assert [(one.done, one.total) for one in told] == [(0, 2), (1, 2), (2, 2)]

@@ -34,8 +34,12 @@ def counted(pictures, threshold=THRESHOLD, names=None):
     """What `exam` would count, pixel by pixel, of images that were looked at as a whole."""
     defects = [np.any(masks, axis=0) for _, masks in pictures]
     scale = Scale(
-        (values.ravel(), bad.ravel() * 1.0, ~bad.ravel() * 1.0)
-        for (values, _), bad in zip(pictures, defects, strict=True)
+        min(float(values.min()) for values, _ in pictures),
+        max(float(values.max()) for values, _ in pictures),
+        (
+            (values.ravel(), bad.ravel() * 1.0, ~bad.ravel() * 1.0)
+            for (values, _), bad in zip(pictures, defects, strict=True)
+        ),
     )
     scores = []
     for place, ((values, masks), bad) in enumerate(zip(pictures, defects, strict=True)):
@@ -179,7 +183,7 @@ class TestInterval:
         draw = np.random.default_rng(99)
         monkeypatch.setattr(metrics, "_RESAMPLES", 1)
         plain = []
-        for _ in range(150):
+        for _ in range(80):
             taken = [pictures[place] for place in draw.integers(0, 6, 6)]
             plain.append(figures(counted(taken), THRESHOLD).aupro.value)
         assert (told.low, told.high) == pytest.approx(np.percentile(plain, (2.5, 97.5)), abs=0.03)

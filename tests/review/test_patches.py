@@ -30,7 +30,9 @@ def settings(mode: str = "fit", smooth: bool = True, upsampling: str = "half_pix
 
 
 def probabilities(ano: AnoCLIP, tokens: torch.Tensor) -> torch.Tensor:
-    return scoring.abnormal_probability(scoring.cosines(tokens.double(), ano.encode_prompts(PROMPTS).sides.double()), 0.1)
+    return scoring.abnormal_probability(
+        scoring.cosines(tokens.double(), ano.encode_prompts(PROMPTS).sides.double()), 0.1
+    )
 
 
 @pytest.mark.parametrize("smooth", [True, False])

@@ -53,7 +53,9 @@ def cells(tokens: torch.Tensor) -> set[tuple[int, int]]:
 
 
 def block(row: int, column: int, side: int) -> set[tuple[int, int]]:
-    return {(r, c) for r in range(row, row + side) for c in range(column, column + side) if 0 <= r < SIDE and 0 <= c < SIDE}
+    return {
+        (r, c) for r in range(row, row + side) for c in range(column, column + side) if 0 <= r < SIDE and 0 <= c < SIDE
+    }
 
 
 EVERYWHERE = block(0, 0, SIDE)
@@ -88,9 +90,13 @@ class TestWhichPatches:
             def tokens(self, source, *_, **__):
                 return [TokenField(lattice, tokens, tokens[:, 0])]
 
-        known = image("t", "t", (20 * CELL, SIDE * CELL), judgements={1: judgement(1, square(8 * CELL, 0), Verdict.FALSE)})
+        known = image(
+            "t", "t", (20 * CELL, SIDE * CELL), judgements={1: judgement(1, square(8 * CELL, 0), Verdict.FALSE)}
+        )
         memory = gather(Tiled(), [Question(None, known)], settings())
-        seen = [(8 - row) * SIDE + tile * SIDE * SIDE for tile, (row, _) in enumerate(lattice.tiles) if 0 <= 8 - row < SIDE]
+        seen = [
+            (8 - row) * SIDE + tile * SIDE * SIDE for tile, (row, _) in enumerate(lattice.tiles) if 0 <= 8 - row < SIDE
+        ]
         assert len(seen) > 1
         expected = tokens.flatten(0, 1)[seen]
         assert torch.allclose(memory.normal, expected, atol=1e-6)
@@ -158,9 +164,7 @@ class TestMemory:
         assert first.model_id == "planted"
 
     def test_its_width_tells_how_alike_patches_that_are_no_defects_are(self) -> None:
-        calm, rough = (
-            gather(Model(), asked(3, seen=seen), settings()).width for seen in (True, False)
-        )
+        calm, rough = (gather(Model(), asked(3, seen=seen), settings()).width for seen in (True, False))
         assert 0 < calm < rough < 2
 
     def test_defects_are_counter_examples(self) -> None:

@@ -121,7 +121,11 @@ class TestTooFew:
 
 def test_what_was_asked_with_is_left_as_it_was() -> None:
     prompts, images = PROMPTS.with_prompt("the good plate", False), asked(6)
-    before = prompts.to_yaml(), [one.image.model_copy(deep=True) for one in images], [one.source.clone() for one in images]
+    before = (
+        prompts.to_yaml(),
+        [one.image.model_copy(deep=True) for one in images],
+        [one.source.clone() for one in images],
+    )
     found = suggest(Planted(), prompts, images, object_words=["disc"])
     assert found.prompts is not None
     assert found.prompts != prompts

@@ -72,7 +72,10 @@ class TestWhatChanged:
             ),
             (SET.with_prompt("the bad nut", False), "single prompt switched off: the bad nut"),
             (SET.with_prompts(["the bad nut", "the good nut"], False), "2 single prompts switched off"),
-            (SET.with_object("bolt").with_entries("domains", ["image"]), "object: bolt; domain added: image; domain removed: photo"),
+            (
+                SET.with_object("bolt").with_entries("domains", ["image"]),
+                "object: bolt; domain added: image; domain removed: photo",
+            ),
             (SET.with_entries("frames", ["a {domain} of {a} {}", "the {}"]), ""),
             (SET.with_entries("domains", ["photo", Entry(text="image", on=False)]), ""),
         ],

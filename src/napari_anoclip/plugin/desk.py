@@ -67,6 +67,11 @@ class Desk(QObject):
         return dock
 
     @property
+    def current(self) -> AnoCLIPDock | None:
+        """The workbench, while it is open."""
+        return self._dock if self._is_open else None
+
+    @property
     def busy(self) -> bool:
         """Whether a run is under way."""
         return self._is_open and self.dock.job.busy

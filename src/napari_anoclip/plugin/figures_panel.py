@@ -85,6 +85,14 @@ class FiguresPanel(QWidget):
         self._show()
 
     @property
+    def figures(self) -> Figures | None:
+        """The figures, where they are still those of what is judged and set; in the GUI thread."""
+        if self._now is None or self._upkeep.watch.desk is None:
+            return None
+        request, answer = self._now
+        return answer.figures if ExamRequest.of(self._reviewer).same(request) else None
+
+    @property
     def summary(self) -> str:
         """What the figures rest on, as it is shown."""
         return self._summary.text()

@@ -141,7 +141,9 @@ class QueuePanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addLayout(_row(QLabel("Folder"), self.folder_button, self.files_button))
+        first = _row(QLabel("Folder"), self.folder_button, self.files_button)
+        first.setStretchFactor(self.folder_button, 1)
+        layout.addLayout(first)
         self._rows = QWidget()
         rows = QVBoxLayout(self._rows)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -215,7 +217,9 @@ class QueuePanel(QWidget):
         if len(paths) > 1 or not paths[0].is_dir():
             self.open_files(paths)
         elif is_session(paths[0]):
-            self._reviewer.open_session(paths[0])
+            session = self._reviewer.session
+            if session is None or session.folder != paths[0]:
+                self._reviewer.open_session(paths[0])
         else:
             self.open_folder(paths[0])
 

@@ -55,7 +55,7 @@ class QueueScoring(QObject):
         self._wanted = True
         if not desk.job.busy:
             self._due.start()
-        elif self._runs_on in (before, self._picture):
+        elif self._runs_on and self._runs_on in (before, self._picture):
             desk.job.cancel()
 
     def ahead(self, pixels: Sequence[Pixels]) -> Ahead | None:

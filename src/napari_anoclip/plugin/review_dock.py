@@ -79,6 +79,7 @@ class ReviewDock(LeavingWidget):
         self.help_button.clicked.connect(self._show_keys)
         self.reviewer.said.connect(self.notice.say)
         self._drop.dropped.connect(self.reviewer.open_session)
+        self.reviewer.leaving.connect(self.verdicts.commit_note)
         self.editor.hinted.connect(self._on_hint)
         for title, panel in (
             ("How good is it?", self.figures),
@@ -86,7 +87,7 @@ class ReviewDock(LeavingWidget):
             ("Learn from false positives", self.learn),
         ):
             self.sections[title].toggled.connect(panel.switch)
-        self.figures.compared.connect(self.reviewer.desk.controls.editor.show_effect)
+        self.figures.compared.connect(self._show_effect)
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt names it)
         """As wide as the workbench."""
@@ -94,6 +95,7 @@ class ReviewDock(LeavingWidget):
 
     def let_go(self) -> None:
         """Save what was judged, and let go of the viewer, before this dock or the viewer goes."""
+        self.verdicts.commit_note()
         self._keys.release()
         for part in (
             *(self.editor, self.layer, self.queue, self.figures, self.blame, self.suggest),
@@ -120,6 +122,12 @@ class ReviewDock(LeavingWidget):
             self.queue.next()
         else:
             self.queue.previous()
+
+    def _show_effect(self, words: str) -> None:
+        """Say beside the prompts what their last edit did."""
+        desk = self.reviewer.open_desk
+        if desk is not None:
+            desk.controls.editor.show_effect(words)
 
     def _on_hint(self, sentence: str) -> None:
         self.hint.setText(sentence)

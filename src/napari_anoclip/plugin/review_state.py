@@ -69,6 +69,8 @@ class ReviewState(QObject):
     """Another region is current, or none."""
     image_changed = Signal()
     """Another image, or none, is reviewed; or it is known by now what was said about it."""
+    leaving = Signal()
+    """Another image comes: the last moment to say something of this one."""
     session_changed = Signal()
     """Another session is open."""
     said = Signal(str, str, object)
@@ -117,6 +119,11 @@ class ReviewState(QObject):
     def desk(self) -> AnoCLIPDock:
         """The workbench of this window; opened if it is not."""
         return self._desk.dock
+
+    @property
+    def open_desk(self) -> AnoCLIPDock | None:
+        """The workbench of this window, while it is open."""
+        return self._desk.current
 
     @property
     def models(self) -> ModelHolder:
@@ -228,13 +235,17 @@ class ReviewState(QObject):
 
     def look(self) -> None:
         """Look anew at what is chosen and at its map."""
-        before, self._subject = self._subject, self._desk.subject()
-        if self._subject is None or before is None or not self._subject.same_place(before):
+        before, now = self._subject, self._desk.subject()
+        if now is None or before is None or not now.same_place(before):
+            self.leaving.emit()
+            self._subject = now
             self._forget_image()
             self._identity.ask(self._subject)
             self.image_changed.emit()
             self.changed.emit()
-        elif self._identity.entry is None and not self._identity.job.busy:
+            return
+        self._subject = now
+        if self._identity.entry is None and not self._identity.job.busy:
             self._identity.ask(self._subject)
         else:
             self._find()

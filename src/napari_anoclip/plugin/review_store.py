@@ -48,6 +48,7 @@ class ReviewStore(QObject):
         self._settings = RegionSettings()
         self._listen(self._memory)
         self._wanted: Path | None = None
+        self._unclaimed: Session | None = None
         self._opening, self._saving = Job(), Job()
         self._opening.succeeded.connect(self._adopt)
         self._opening.failed.connect(self._on_not_opened)
@@ -80,7 +81,7 @@ class ReviewStore(QObject):
     def open(self, folder: Path, take_over: bool = False) -> None:
         """Open a session in a worker, made if it is not there; what was judged before goes into it."""
         self._wanted = folder
-        self._opening.start(lambda *_: Session.open(folder, take_over=take_over), newest=True)
+        self._opening.start(lambda *_: self._open(folder, take_over), newest=True)
 
     def open_beside(self, file: Path | None) -> None:
         """Open the session that is kept beside an image, if there is one."""
@@ -119,6 +120,7 @@ class ReviewStore(QObject):
         self._timer.stop()
         self._opening.close()
         self._saving.close()
+        self._close_unclaimed()
         self._listen(self.review, False)
         if self.session is not None:
             self.session.troubled.disconnect(self._relay)
@@ -127,6 +129,7 @@ class ReviewStore(QObject):
 
     def _adopt(self, session: Session) -> None:
         """Go on with a session; what was judged without one is added to it, and kept where the session knows more."""
+        self._unclaimed = None
         before, old = self.review, self.session
         self._listen(before, False)
         self._timer.stop()
@@ -147,6 +150,18 @@ class ReviewStore(QObject):
                 self.said.emit(sentence, "", None)
         if session.unsaved:
             self._timer.start()
+
+    def _open(self, folder: Path, take_over: bool) -> Session:
+        """Open a session, in the worker."""
+        self._close_unclaimed()
+        self._unclaimed = Session.open(folder, take_over=take_over)
+        return self._unclaimed
+
+    def _close_unclaimed(self) -> None:
+        """Close a session that was opened when another one was wanted already: its lock would keep us out."""
+        session, self._unclaimed = self._unclaimed, None
+        if session is not None:
+            session.close()
 
     def _listen(self, review: Review, on: bool = True) -> None:
         pairs: tuple[tuple[object, Callable[..., None]], ...] = (

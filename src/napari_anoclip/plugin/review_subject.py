@@ -153,11 +153,13 @@ class Subject:
 
     def area(self, measures: Measures) -> tuple[float, str]:
         """An area in the layer's units, or in pixels of the image where it has none; of a volume's region, a volume."""
-        down, across = self.pixel_size
-        size, power = down * across, "²"
+        known = self.unit != "pixel"
+        down, across = self.pixel_size if known else self.step
+        size, unit = down * across, f"{_short(self.unit)}²" if known else "px"
         if len(measures.centroid) == 3:
-            size, power = size * float(np.abs(self.image.scale[self.hidden[-1]])), "³"
-        return measures.area * size, "px" if self.unit == "pixel" and power == "²" else f"{_short(self.unit)}{power}"
+            depth = float(np.abs(self.image.scale[self.hidden[-1]])) if known else 1.0
+            size, unit = size * depth, f"{_short(self.unit)}³" if known else "voxels"
+        return measures.area * size, unit
 
     def same_place(self, other: Subject) -> bool:
         """Whether regions of both lie on the same grid over the same pixels."""

@@ -178,7 +178,9 @@ class Exam:
             found = model.detect(source, prompts, settings, block=truth.block, memory=memory, cancel=cancel)
             answers.append((truth, found))
         report("scoring judged images", len(asked), len(asked))
-        scale = Scale((found.map.ravel(), *truth.pixels()[:2]) for truth, found in answers)
+        low = min((float(found.map.min()) for _, found in answers), default=0.0)
+        high = max((float(found.map.max()) for _, found in answers), default=1.0)
+        scale = Scale(low, high, ((found.map.ravel(), *truth.pixels()[:2]) for truth, found in answers))
         return [truth.scores(found, threshold, regions, scale) for truth, found in answers]
 
     def _source(self, question: Question) -> ImageSource:

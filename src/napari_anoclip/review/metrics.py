@@ -111,17 +111,19 @@ class Scale:
 
     Parameters
     ----------
+    low, high : float
+        The lowest and the highest score of all.
     parts : iterable of tuple
-        (values, defect, normal) of each image: scores (n,) between 0 and 1, and how many defect and normal pixels
-        have them.
+        (values, defect, normal) of each image: scores (n,), and how many defect and normal pixels have them. Gone
+        through once, one image after the other.
     """
 
-    def __init__(self, parts: Iterable[tuple[NDArray[np.float32], FloatArray, FloatArray]]) -> None:
-        known = list(parts)
-        self._low = min((float(values.min()) for values, *_ in known), default=0.0)
-        self._reach = max((float(values.max()) for values, *_ in known), default=1.0) - self._low
+    def __init__(
+        self, low: float, high: float, parts: Iterable[tuple[NDArray[np.float32], FloatArray, FloatArray]]
+    ) -> None:
+        self._low, self._reach = low, max(high - low, 1e-12)
         fine = np.zeros((2, _FINE))
-        for values, defect, normal in known:
+        for values, defect, normal in parts:
             bins = self._fine_bins(values)
             for counts, weights in zip(fine, (defect, normal), strict=True):
                 np.add.at(counts, bins, weights)
@@ -136,8 +138,8 @@ class Scale:
         return bins
 
     def _fine_bins(self, values: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Bin (n,) of equal width, between the lowest and the highest score of all."""
-        shares = (values.astype(np.float64) - self._low) / max(self._reach, 1e-12)
+        """Bin (n,) of equal width, between the lowest and the highest score."""
+        shares = (values.astype(np.float64) - self._low) / self._reach
         return np.clip(shares * _FINE, 0, _FINE - 1).astype(np.int32)
 
 
@@ -271,7 +273,9 @@ def _pixel_figures(scores: Sequence[Scores], weights: FloatArray) -> dict[str, F
     lack = _lacks(defect_region=regions, normal_area=normal)
     if lack:
         return dict.fromkeys(names, _nothing(regions, lack))
-    counts = tuple(np.stack([getattr(one, name) for one in scores], dtype=np.float64) for name in ("defect", "normal", "overlap"))
+    counts = tuple(
+        np.stack([getattr(one, name) for one in scores], dtype=np.float64) for name in ("defect", "normal", "overlap")
+    )
     single = np.array([(one.hits, one.false_alarms, one.regions) for one in scores], dtype=float)
     # As many at once as stay in the processor's cache.
     values = np.concatenate(

@@ -136,9 +136,10 @@ def _set_pixels(values: NDArray[Any], source: Source, mask: Path) -> NDArray[np.
     """Where a mask (..., H, W) is set, in any of its colours; what it says of transparency does not count."""
     wanted = source.map_shape
     # Around what was drawn, lossy compression leaves values that are not quite 0.
-    set_: NDArray[np.bool_] = np.asarray(np.nan_to_num(values) > (127 if mask.suffix.lower() in _LOSSY else 0))
+    black = 127 if mask.suffix.lower() in _LOSSY else 0
+    set_: NDArray[np.bool_] = np.greater(values, black)  # NaN, which is no number, is not greater
     if values.shape[:-1] == wanted and values.shape[-1] in (1, 3, 4):
-        coloured: NDArray[np.bool_] = set_[..., :3].any(axis=-1)
+        coloured: NDArray[np.bool_] = np.logical_or.reduce(set_[..., :3], axis=-1)
         return coloured
     if values.shape != wanted:
         raise WrongSize(
