@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from docs.screenshots import Desk
 
 SAMPLE = "grid"
-THRESHOLD = 0.55
+PIECE = 400
+"""Pixels across of a picture."""
+PICTURE = 2
+"""The one that is shown in the end."""
+THRESHOLD = 0.4
 """Low enough that false alarms are among the regions."""
 
-WINDOW = (1720, 980)
+WINDOW = (1500, 860)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -41,6 +45,7 @@ def review_dock(desk: Desk) -> QPixmap:
 def review_figures(desk: Desk) -> QPixmap:
     review = _judged_folder(desk)
     _show(desk, review, "How good is it?")
+    wait_until(lambda: not review.figures._settled.isActive())  # what comes now is another edit
     desk.controls.document.edit(lambda prompts: prompts.with_entries("abnormal_states", ["{} with rust"]))
     wait_until(lambda: review.figures.sentence != "")
     return desk.window()
@@ -125,7 +130,7 @@ def _judged_folder(desk: Desk) -> ReviewDock:
     """Go through a folder of eight pictures of one material, and judge six by the mask they were drawn with."""
     review = _open(desk)
     desk.controls.prompts.prefill({"object": SAMPLE, "preset": "paper-texture", "kind": "texture"})
-    masks = _folder_of_pictures(folder := Path(tempfile.mkdtemp()) / "line 3")
+    masks = _folder_of_pictures(folder := Path(tempfile.mkdtemp()) / "grids" / "line 3")
     review.queue.open_folder(folder)
     wait_until(lambda: bool(review.reviewer.regions))
     reviewer = review.reviewer
@@ -140,26 +145,25 @@ def _judged_folder(desk: Desk) -> ReviewDock:
             verdict = Verdict.DEFECT if share > 0.3 else Verdict.FALSE if not share else Verdict.UNSURE
             reviewer.judge(verdict)
         wait_until(lambda before=before: reviewer.entry is not None and reviewer.entry.key != before)
-    review.queue.previous()
+    review.queue.walk.choose(PICTURE)
+    wait_until(lambda: reviewer.entry is not None and reviewer.entry.name == f"grid_{PICTURE + 1:02}.png")
     desk.settle()
-    if reviewer.session is not None:
-        review.notice.clear()
+    review.notice.clear()
     return review
 
 
 def _folder_of_pictures(folder: Path) -> dict[str, np.ndarray]:
-    """Pieces of a sample turned and mirrored, as a camera might see parts of one kind; gives their masks."""
+    """Pieces of a sample, turned and mirrored, as a camera might see parts of one kind; gives their masks."""
     folder.mkdir(parents=True)
-    image, mask = (np.asarray(layer[0]) for layer in open_sample(SAMPLE)[:2])
+    layers = [np.asarray(layer[0]) for layer in open_sample(SAMPLE)[:2]]
     masks = {}
     for number in range(8):
         name = f"grid_{number + 1:02}.png"
-        turned = [np.rot90(one, number // 2) for one in (image, mask > 0)]
-        if number % 2:
-            turned = [one[:, ::-1] for one in turned]
-        shift = 40 * number
-        picture, masks[name] = (np.roll(one, shift, axis=number % 2) for one in turned)
+        top, left = 30 * (number % 3), 20 * (number % 4)
+        turned = [np.rot90(one[top : top + PIECE, left : left + PIECE], number // 2) for one in layers]
+        picture, mask = (one[:, ::-1] if number % 2 else one for one in turned)
         Image.fromarray(np.ascontiguousarray(picture)).save(folder / name)
+        masks[name] = mask > 0
     return masks
 
 

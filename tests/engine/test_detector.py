@@ -134,8 +134,9 @@ def test_images_adapted_together_equal_images_adapted_alone(ano: AnoCLIP, adapte
     tokens = ano.encode_image(torch.tensor(golden.tiny_arrays()["images"])).patches
     together = ano.adapt(tokens, text, settings)
     alone = [ano.adapt(tokens[index : index + 1], text, settings) for index in range(len(tokens))]
-    np.testing.assert_array_equal(together.grid, np.concatenate([one.grid for one in alone]))
-    np.testing.assert_array_equal(together.losses, np.concatenate([one.losses for one in alone]))
+    # Not to the last bit: some processors add up a larger product in another order.
+    np.testing.assert_allclose(together.grid, np.concatenate([one.grid for one in alone]), rtol=1e-6)
+    np.testing.assert_allclose(together.losses, np.concatenate([one.losses for one in alone]), rtol=1e-6)
 
 
 def test_adaptation_in_chunks_equals_adaptation_at_once(ano: AnoCLIP, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,7 +228,7 @@ def test_two_docks_share_one_model(ready, run, make_napari_viewer, bright_is_bad
     run(ready)
     run(second)
     builtin = ModelChoice()
-    assert ready._models.loaded(builtin) is second._models.loaded(builtin) is bright_is_bad
+    assert ready.models.loaded(builtin) is second.models.loaded(builtin) is bright_is_bad
 
 
 class Blocking:

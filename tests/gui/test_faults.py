@@ -342,7 +342,7 @@ def test_the_viewer_is_closed_while_something_is_worked_out(ready, viewer, run, 
         ready.compare.keep.click()
         use_model(blocking := Blocking(bright_is_bad))
         ready.compare.start.click()
-        qtbot.waitUntil(lambda: ready._models.loaded(ModelChoice()) is blocking)
+        qtbot.waitUntil(lambda: ready.models.loaded(ModelChoice()) is blocking)
     elif work == "check":
         ready.controls.document.check._start()
     elif work == "look around":

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from gui.reviewed import SQUARE, blobs, show_map, show_stack, wait_for_regions
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QLineEdit
+from qtpy.QtWidgets import QApplication, QLineEdit, QScrollArea
 from skimage.io import imread, imsave
 
 from napari_anoclip.plugin import results
+from napari_anoclip.plugin.dock_layout import NARROWEST
 from napari_anoclip.plugin.key_help import KeyHelp
 from napari_anoclip.plugin.queue_canvas import FILE_KEY
 from napari_anoclip.review.judgement import Verdict
@@ -242,4 +243,17 @@ def test_the_loudest_prompt_of_a_region_is_known_once_the_model_scored_it(
     reviewer.judge(Verdict.DEFECT)
     (judgement,) = reviewer.entry.judgements.values()
     assert judgement.top_prompt == prompt
+    review.leave()
+
+
+def test_everything_has_its_place_in_a_narrow_dock(make_napari_viewer, shelf, file, qtbot):
+    viewer = make_napari_viewer(show=True)  # with the looks of napari
+    review = open_review(viewer, file, qtbot)
+    review.queue.open_folder(file.parent)
+    for section in review.sections.values():
+        section.open()
+    qtbot.waitUntil(lambda: review.queue.position != "", timeout=5000)
+    scroll = review.findChild(QScrollArea)
+    inside = NARROWEST - scroll.verticalScrollBar().sizeHint().width()
+    assert scroll.widget().minimumSizeHint().width() <= inside
     review.leave()

@@ -27,10 +27,11 @@ def test_the_manifest_lists_the_packaged_samples():
     assert len(promised) >= 6
 
 
-def test_the_widget_is_in_the_menus():
-    widget, _ = MANIFEST.contributions.widgets
-    assert widget.display_name == "AnoCLIP"
-    assert [item.command for item in MANIFEST.contributions.menus["napari/layers/segment"]] == [widget.command]
+def test_the_docks_are_in_the_menus():
+    bench, review, _ = MANIFEST.contributions.widgets
+    assert (bench.display_name, review.display_name) == ("AnoCLIP", "AnoCLIP Review")
+    for menu, widget in (("segment", bench), ("annotate", review)):
+        assert [item.command for item in MANIFEST.contributions.menus[f"napari/layers/{menu}"]] == [widget.command]
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -63,6 +63,8 @@ class RegionRows(QWidget):
         Makes a `RegionSettings`.
     section : Section
         In which the form is folded away.
+    head : QHBoxLayout
+        The first line, at whose end there is room.
     """
 
     def __init__(self, reviewer: Reviewer, parent: QWidget | None = None) -> None:
@@ -81,6 +83,7 @@ class RegionRows(QWidget):
         self.show_which = _combo("Show", "Which regions are listed, and visited by N and P.", _SHOWN)
         self.form = SettingsForm(RegionSettings)
         self.section = Section("What is a region", self.form.native)
+        self.head = QHBoxLayout()
         self._lay_out()
         self.threshold.valueChanged.connect(reviewer.set_threshold)
         self.order.activated.connect(lambda _: reviewer.set_order(Order(self.order.currentData())))
@@ -138,19 +141,17 @@ class RegionRows(QWidget):
         self._reviewer.set_settings(self.form.value)
 
     def _lay_out(self) -> None:
-        first, second = QHBoxLayout(), QHBoxLayout()
-        first.addWidget(QLabel("Regions above"))
-        first.addWidget(self.threshold)
-        first.addWidget(QLabel(":"))
-        first.addWidget(self._count)
-        first.addStretch()
+        second = QHBoxLayout()
+        for widget in (QLabel("Regions above"), self.threshold, QLabel(":"), self._count):
+            self.head.addWidget(widget)
+        self.head.addStretch()
         for label, combo in (("order", self.order), ("show", self.show_which)):
             second.addWidget(QLabel(label))
             second.addWidget(combo, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addLayout(first)
+        layout.addLayout(self.head)
         layout.addLayout(second)
         for widget in (self._progress, self._problem, self.section):
             layout.addWidget(widget)

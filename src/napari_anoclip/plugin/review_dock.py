@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import napari.viewer
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QDockWidget, QFrame, QHBoxLayout, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
 
 from napari_anoclip.plugin import keys
 from napari_anoclip.plugin.blame_panel import BlamePanel
@@ -76,6 +76,7 @@ class ReviewDock(LeavingWidget):
         self._drop = SessionDrop(self)
         self._keys = ReviewKeys(self.reviewer, self.editor, self._turn)
         self._lay_out()
+        self.queue.take_drops_on(self)
         self.help_button.clicked.connect(self._show_keys)
         self.reviewer.said.connect(self.notice.say)
         self._drop.dropped.connect(self.reviewer.open_session)
@@ -139,16 +140,15 @@ class ReviewDock(LeavingWidget):
         popup.show()
 
     def _lay_out(self) -> None:
-        regions = QHBoxLayout()
-        regions.addWidget(self.rows, 1)
-        regions.addWidget(self.help_button, 0, Qt.AlignmentFlag.AlignTop)
+        self.rows.head.addWidget(self.help_button)
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setSpacing(8)
+        layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.queue)
         layout.addWidget(_line())
-        layout.addLayout(regions)
         for widget in (
+            self.rows,
             self.list,
             self.verdicts,
             self.hint,

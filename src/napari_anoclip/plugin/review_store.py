@@ -80,6 +80,8 @@ class ReviewStore(QObject):
 
     def open(self, folder: Path, take_over: bool = False) -> None:
         """Open a session in a worker, made if it is not there; what was judged before goes into it."""
+        if self.session is not None and self.session.folder == folder and not self.session.taken_over:
+            return  # it is open here
         self._wanted = folder
         self._opening.start(lambda *_: self._open(folder, take_over), newest=True)
 

@@ -104,6 +104,8 @@ class SuggestPanel(QWidget):
         self.aim.addItems(list(AIMS.values()))
         self.aim.setAccessibleName("Aim of the suggestion")
         self.aim.setToolTip("What the suggested prompts are to better, on images that were not searched.")
+        self.aim.setMinimumContentsLength(8)  # a long aim is cut, it does not widen the dock
+        self.aim.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         ignore_wheel_unless_focused(self.aim)
         self.words = QLineEdit()
         self.words.setPlaceholderText("e.g. hide, upholstery")
