@@ -18,7 +18,6 @@ from qtpy.QtWidgets import QApplication, QScrollArea
 from benchmarks.desk import wait_until
 from napari_anoclip.plugin.review_dock import ReviewDock
 from napari_anoclip.plugin.sample_data import open_sample
-from napari_anoclip.review.exports.report import export_report
 from napari_anoclip.review.judgement import Verdict
 
 if TYPE_CHECKING:
@@ -96,18 +95,10 @@ def review_report(desk: Desk) -> QPixmap:
         raise SystemExit(f"The picture of the report needs a browser, one of {', '.join(BROWSERS)}.")
     review = _judged_folder(desk)
     _show(desk, review, "How good is it?")
-    reviewer = review.reviewer
     folder = Path(tempfile.mkdtemp())
-    export_report(
-        reviewer.review.images.values(),
-        folder / "report.html",
-        reviewer.picture_of,
-        path_of=reviewer.path_of,
-        title="Grids of line 3",
-        figures=review.figures.figures,
-        settings=desk.dock.settings.model_dump(mode="json"),
-        prompts=desk.controls.document.value,
-    )
+    review.export.formats.setCurrentText("HTML report")
+    review.export.export(folder / "report.html")
+    wait_until(lambda: not review.export.job.busy)
     shot = folder / "report.png"
     subprocess.run(
         [browser, "--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1000,1300",

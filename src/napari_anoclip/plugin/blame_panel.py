@@ -226,16 +226,21 @@ class BlamePanel(QWidget):
             document.edit(effect.left_out)
 
 
+def _signed(effect: float) -> str:
+    """Three decimals where they tell something; one prompt of hundreds may do less."""
+    return f"{effect:+.3f}" if abs(effect) >= 0.001 else f"{effect:+.0e}".replace("e-0", "e-")
+
+
 def _bars(effects: Sequence[Effect]) -> list[Bar]:
     longest = max((-effect.probability for effect in effects), default=1.0)
     return [
         Bar(
             effect.text,
-            f"{-effect.probability:+.3f}",
+            _signed(-effect.probability),
             -effect.probability / longest,
             effect,
             f"{effect.kind} “{effect.text}”, in {effect.prompts} prompt{'s' * (effect.prompts != 1)}: the mean "
-            f"probability would be {-effect.probability:.3f} lower without, the logit {-effect.logit:.2f}.",
+            f"probability would be {-effect.probability:.2g} lower without, the logit {-effect.logit:.2g}.",
         )
         for effect in effects
     ]
