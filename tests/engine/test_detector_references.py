@@ -16,7 +16,7 @@ from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet
 from napari_anoclip.engine.calibration import reference_pictures
 from napari_anoclip.engine.errors import ModelError
 from napari_anoclip.engine.reference_memory import REACH, ReferenceMemory
-from napari_anoclip.engine.scoring import smooth
+from napari_anoclip.engine.scoring import TOLD, smooth
 from napari_anoclip.review.exam import Question
 from napari_anoclip.review.judgement import Verdict
 from napari_anoclip.review.references import gather
@@ -77,9 +77,11 @@ def test_what_is_taken_off_each_patch_is_what_the_memory_says(ano: AnoCLIP) -> N
     after = ano.detect(PICTURE, PROMPTS, settings(strength=0.3), memory=memory).grid
     tokens = ano.tokens(PICTURE, settings())[0].patches[0]
     lowered = memory.lowering(tokens, 0.3, ano.temperature).reshape(before.shape).numpy() / ano.temperature
-    np.testing.assert_allclose(logit(before) - logit(after), lowered, atol=2e-3)
+    told = before < 0.9999  # nearer to 1, float32 does not tell logits apart
+    np.testing.assert_allclose((logit(before) - logit(after))[told], lowered[told], atol=5e-3)
+    assert told.sum() > 25
     assert float(lowered.max()) == pytest.approx(0.3 * REACH, abs=1e-3)
-    assert lowered.min() == 0
+    assert lowered.min() < 0.02
 
 
 def test_strength_0_changes_nothing_and_more_of_it_lowers_more(ano: AnoCLIP) -> None:
@@ -125,7 +127,7 @@ def test_the_probe_says_what_was_lowered_and_which_reference_it_is_like(
     for one in told:
         assert one.shares.sum() == pytest.approx(one.logit, abs=1e-4)
         assert one.probability == pytest.approx(1 / (1 + np.exp(one.lowered - one.logit)), abs=1e-5)
-        assert bool(one.reference) == (one.lowered > 0)
+        assert bool(one.reference) == (one.lowered >= TOLD)
         if mode == "fit":
             assert one.probability == pytest.approx(grid[one.patch], abs=1e-5)
             assert one.before == pytest.approx(plain[one.patch], abs=1e-5)

@@ -38,21 +38,21 @@ class TestLowering:
         lowered = memory.lowering(tokens, 0.7, TEMPERATURE)
         unit = [F.normalize(part.double(), dim=-1) for part in (tokens, normal, defect)]
         to_normal, to_defect = (torch.cdist(unit[0], part).amin(-1) for part in unit[1:])
-        near = ((FAR - to_normal / 0.5) / (FAR - 1)).clamp(0, 1)
+        near = torch.exp(-((to_normal / (FAR * 0.5)) ** 2))
         expected = 0.7 * REACH * TEMPERATURE * near * (to_defect / to_normal).clamp_max(1)
         assert torch.allclose(lowered.double(), expected, atol=1e-5)
-        assert 0 < (lowered > 0).float().mean() < 1
+        assert 0 < (near > 0.5).float().mean() < 1
 
     def test_is_nothing_at_strength_0_and_grows_with_it_up_to_the_reach(self) -> None:
         lowered = [float(MEMORY.lowering(NORMAL[0], strength, TEMPERATURE)) for strength in (0, 0.25, 0.5, 1)]
         assert lowered[0] == 0
         assert lowered == pytest.approx([strength * REACH * TEMPERATURE for strength in (0, 0.25, 0.5, 1)])
 
-    def test_fades_between_one_width_and_far(self) -> None:
-        distances = [0, 0.5, 0.99, 1.1, 1.25, 1.4, 1.51, 3]
+    def test_fades_with_the_distance_in_widths(self) -> None:
+        distances = [0, 0.5, 1, FAR, 2 * FAR, 3 * FAR]
         tokens = torch.stack([at_distance(WIDTH * distance) for distance in distances])
         shares = MEMORY.lowering(tokens, 1, TEMPERATURE) / (REACH * TEMPERATURE)
-        assert shares.tolist() == pytest.approx([1, 1, 1, 0.8, 0.5, 0.2, 0, 0], abs=1e-3)
+        assert shares.tolist() == pytest.approx([1, 0.895, 0.641, 0.368, 0.018, 0], abs=1e-3)
 
     def test_is_held_back_where_a_defect_is_nearer(self) -> None:
         # The defect is one width from the reference, and tokens lie between them.

@@ -152,7 +152,7 @@ class TestMemory:
         other = question(77)
         lowered = memory.lowering(other.source, 1, 0.1).reshape(SIDE, SIDE)
         known = {one.verdict: one.mask for one in other.judgements}
-        for verdict, low, high in ((Verdict.FALSE, 0.4, 0.51), (Verdict.DEFECT, 0, 0.1)):
+        for verdict, low, high in ((Verdict.FALSE, 0.8, 1.01), (Verdict.DEFECT, 0, 0.2)):
             row, column = (start // CELL for start in known[verdict].start)
             here = lowered[row : row + 2, column : column + 2]
             assert low <= float(here.mean()) <= high, verdict

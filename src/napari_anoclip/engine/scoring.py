@@ -126,7 +126,7 @@ class Explanation:
     lowered : float
         What normal references took off the logit.
     reference : str
-        Where the normal reference most like the patch comes from; empty where nothing was lowered.
+        Where the normal reference most like the patch comes from; empty where it was lowered by less than `TOLD`.
     """
 
     patch: tuple[int, int]
@@ -143,6 +143,10 @@ class Explanation:
     def before(self) -> float:
         """Abnormal probability of this patch without references."""
         return _sigmoid(self.logit)
+
+
+TOLD = 0.05
+"""Logits from which on it is told which reference lowered a patch: less is not seen on a map."""
 
 
 def explain_token(
@@ -194,7 +198,7 @@ def explain_token(
         similarities=similarities.float().cpu().numpy(),
         shares=shares.float().cpu().numpy(),
         lowered=lowering / temperature,
-        reference=reference if lowering else "",
+        reference=reference if lowering / temperature >= TOLD else "",
     )
 
 

@@ -173,7 +173,7 @@ class ProbeView(QWidget):
             f"{explanation.probability:.3f}{' · held' * held}"
         )
         self._reference.setText(_reference_line(explanation))
-        self._reference.setVisible(explanation.lowered > 0)
+        self._reference.setVisible(bool(explanation.reference))
         rising = np.argsort(explanation.shares)
         self.up.show_bars(_share_bars(explanation, rising[::-1][:STRONGEST]))
         self.down.show_bars(_share_bars(explanation, rising[:STRONGEST]))
