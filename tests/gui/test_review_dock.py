@@ -17,6 +17,7 @@ from napari_anoclip.review.judgement import Verdict
 from napari_anoclip.review.session import Session
 
 SHAPE = (240, 320)
+THREE = [(10, 10, 0.9), (60, 60, 0.8), (120, 200, 0.7)]
 TWENTY = [
     (10 + 40 * row, 10 + 60 * column, 0.95 - 0.02 * (5 * row + column)) for row in range(4) for column in range(5)
 ]
@@ -256,4 +257,30 @@ def test_everything_has_its_place_in_a_narrow_dock(make_napari_viewer, shelf, fi
     scroll = review.findChild(QScrollArea)
     inside = NARROWEST - scroll.verticalScrollBar().sizeHint().width()
     assert scroll.widget().minimumSizeHint().width() <= inside
+    review.leave()
+
+
+def test_the_workbench_may_be_closed_and_opened_again(viewer, dock, file, qtbot):
+    review = open_review(viewer, file, qtbot, THREE)
+    reviewer = review.reviewer
+    viewer.window.remove_dock_widget(dock)
+    assert reviewer.open_desk is None
+    reviewer.judge(Verdict.DEFECT)
+    wait_for_regions(qtbot, reviewer, 3)
+    assert list(verdicts(review).values()).count(Verdict.DEFECT) == 1
+    reopened = reviewer.desk
+    assert reopened is not dock
+    assert reviewer.open_desk is reopened
+    other = viewer.add_image(np.zeros((50, 50), np.uint8), name="other")
+    viewer.layers.selection.active = other
+    qtbot.waitUntil(lambda: reviewer.image is not None and reviewer.image.name == "other", timeout=5000)
+    review.leave()
+
+
+def test_the_effect_of_an_edit_is_told_beside_the_prompts(viewer, dock, file, qtbot):
+    review = open_review(viewer, file, qtbot, THREE)
+    review.figures.compared.emit("FP regions 14 → 9, recall 31/32")
+    assert dock.controls.editor.effect == "On judged images: FP regions 14 → 9, recall 31/32"
+    review.figures.compared.emit("")
+    assert dock.controls.editor.effect == ""
     review.leave()

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gui.reviewed import BACKGROUND, blobs, show_map, show_stack, wait_for_regions
+from review import reviewing
 from skimage.io import imread, imsave
 
+from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin import review_store
+from napari_anoclip.plugin.disagreement import other_prompts
 from napari_anoclip.plugin.queue_canvas import FILE_KEY
 from napari_anoclip.plugin.reviewer import Reviewer
 from napari_anoclip.review.judgement import Verdict
@@ -269,3 +272,33 @@ def test_nothing_is_above_a_map_that_is_all_background(reviewer, viewer, image, 
     wait_for_regions(qtbot, reviewer, 0)
     assert reviewer.current is None
     reviewer.next()
+
+
+def test_most_telling_is_where_another_prompt_set_disagrees(
+    viewer, dock, use_model, bright_is_bad, run, picture, qtbot
+):
+    use_model(bright_is_bad)
+    viewer.add_image(picture, rgb=True, name="bright spot")
+    reviewer = Reviewer(viewer)
+    run(dock)
+    qtbot.waitUntil(lambda: reviewer.result is not None)
+    values = reviewer.result.data
+    reviewer.set_threshold(float(values.min() + values.max()) / 2)
+    qtbot.waitUntil(lambda: bool(reviewer.regions), timeout=10_000)
+    reviewer.set_order(Order.TELLING)
+    qtbot.waitUntil(lambda: reviewer._disagreement.maps is not None, timeout=20_000)
+    (other,) = reviewer._disagreement.maps.values()
+    assert other.shape == values.shape
+    assert not np.allclose(other, values), "the map of other prompts"
+    reviewer.close_down()
+
+
+def test_what_is_compared_with_is_the_last_other_prompt_set_of_the_history(reviewer, dock):
+    prompts = dock.controls.document.value
+    assert other_prompts(prompts, None).digest == PromptSet.preset("paper-texture", prompts.object).digest
+    paper = PromptSet.preset("paper-texture", "plate")
+    assert other_prompts(paper, None).digest == PromptSet.preset("short", "plate").digest
+    reviewer.judge(Verdict.DEFECT)
+    earlier = reviewing.trial("disc")
+    reviewer.session.trials = [earlier, earlier.model_copy(update={"prompts": prompts})]
+    assert other_prompts(prompts, reviewer.session) == earlier.prompts
