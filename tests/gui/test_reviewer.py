@@ -14,6 +14,7 @@ from skimage.io import imread, imsave
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin import review_store
 from napari_anoclip.plugin.disagreement import other_prompts
+from napari_anoclip.plugin.judged_images import JudgedImages
 from napari_anoclip.plugin.queue_canvas import FILE_KEY
 from napari_anoclip.plugin.reviewer import Reviewer
 from napari_anoclip.review.judgement import Verdict
@@ -302,3 +303,29 @@ def test_what_is_compared_with_is_the_last_other_prompt_set_of_the_history(revie
     earlier = reviewing.trial("disc")
     reviewer.session.trials = [earlier, earlier.model_copy(update={"prompts": prompts})]
     assert other_prompts(prompts, reviewer.session) == earlier.prompts
+
+
+def test_judged_images_are_put_to_the_model_in_the_contrast_that_they_were_judged_in(viewer, dock, qtbot):
+    pixels = np.random.default_rng(0).integers(0, 60_000, SHAPE, np.uint16)
+    layer = viewer.add_image(pixels, name="x-ray", contrast_limits=(100, 5000))
+    reviewer = Reviewer(viewer)
+    show_map(viewer, layer, blobs(SHAPE, THREE))
+    wait_for_regions(qtbot, reviewer, 3)
+    reviewer.judge(Verdict.DEFECT)
+    judged = JudgedImages.of(reviewer)
+    (question,), broken = judged.questions(judged.now())
+    assert not broken
+    assert (question.source.scaling.low, question.source.scaling.high) == (100, 5000)
+    reviewer.close_down()
+
+
+def test_an_image_of_another_size_than_was_judged_is_left_out_of_the_figures(viewer, dock, on_disk, qtbot):
+    reviewer = open_file(viewer, on_disk, qtbot)
+    reviewer.judge(Verdict.DEFECT)
+    viewer.layers.clear()
+    imsave(on_disk, np.zeros((20, 20, 3), np.uint8), check_contrast=False)
+    judged = JudgedImages.of(reviewer)
+    questions, broken = judged.questions(judged.now())
+    assert questions == []
+    assert broken == ("part.png",)
+    reviewer.close_down()

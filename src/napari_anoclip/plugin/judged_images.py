@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+Limits = tuple[float, float] | None
+
 NAMED = 3
 """Images that cannot be had which are named one by one."""
 
@@ -72,7 +74,7 @@ class JudgedImages(QObject):
         super().__init__(reviewer)
         self._reviewer = reviewer
         self.exam = Exam()
-        self._sources: dict[tuple[str, tuple[int, ...]], tuple[Any, ImageSource]] = {}
+        self._sources: dict[tuple[str, tuple[int, ...]], tuple[Any, Limits, ImageSource]] = {}
         self._questions: dict[str, tuple[ImageReview, Any, list[Question]]] = {}
 
     @classmethod
@@ -110,7 +112,7 @@ class JudgedImages(QObject):
         questions : list of Question
             Plane by plane, the same objects while image and picture are the same.
         broken : tuple of str
-            Names of images that cannot be read; they are left out.
+            Names of images that cannot be read, or are of another size than was judged; they are left out.
         """
         asked: list[Question] = []
         broken = []
@@ -138,9 +140,11 @@ class JudgedImages(QObject):
 
         place = question.image.key, question.plane
         kept = self._sources.get(place)
-        if kept is None or not _same_picture(kept[0], picture):
-            kept = self._sources[place] = picture, ImageSource.of(question.source)
-        return Question(kept[1], question.image, question.plane)
+        limits = question.image.contrast_limits
+        if kept is None or not _same_picture(kept[0], picture) or kept[1] != limits:
+            kept = self._sources[place] = picture, limits, ImageSource.of(question.source, limits)
+        question.check(kept[2].size)
+        return Question(kept[2], question.image, question.plane)
 
     def _forget_all_but(self, keys: set[str]) -> None:
         for key in [key for key in list(self._questions) if key not in keys]:

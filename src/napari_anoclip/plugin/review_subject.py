@@ -190,6 +190,7 @@ class Subject:
             step=self.step,
             pixel_size=self.pixel_size,
             unit=self.unit,
+            contrast_limits=self.plane.contrast_limits,
         )
 
     def _window_key(self) -> str:

@@ -164,9 +164,12 @@ class Reviewer(ReviewState):
         return judgement.model_copy(update={"top_prompt": prompt}) if judgement is not None and prompt else judgement
 
     def _described(self) -> ImageReview | None:
-        """The image as it is now, with its path as the session has paths."""
-        described = self._identity.entry
-        if described is None or described.path is None or self.session is None:
+        """The image as it is now, its contrast for one, with its path as the session has paths."""
+        identified, subject = self._identity.entry, self._subject
+        if identified is None or subject is None:
+            return identified
+        described = subject.describe(identified.fingerprint)
+        if described.path is None or self.session is None:
             return described
         return described.model_copy(update={"path": self.session.relative(described.path)})
 

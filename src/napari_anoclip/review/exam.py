@@ -77,7 +77,7 @@ class Question:
         if shape != image.map_shape[-2:]:
             raise ImageError(
                 f"{image.name} has {size[0]} × {size[1]} pixels now, and its regions were judged on another size: "
-                "put the image that was judged back, or remove it from the review."
+                "put the image that was judged back."
             )
 
 
@@ -190,7 +190,7 @@ class Exam:
             return question.source
         place = question.image.key, question.plane
         if place not in self._sources:
-            self._sources[place] = ImageSource.of(question.source)
+            self._sources[place] = ImageSource.of(question.source, question.image.contrast_limits)
         return self._sources[place]
 
     def _truth(self, question: Question) -> _Truth:

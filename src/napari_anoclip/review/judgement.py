@@ -117,6 +117,8 @@ class ImageReview(BaseModel):
         Length of a pixel of the map in the world, down and across.
     unit : str
         Of that length.
+    contrast_limits : tuple of float or None
+        Intensities that were black and white when it was judged; None where the type or the pixels say.
     judgements : dict
         `Judgement` by its number.
     complete : bool
@@ -134,6 +136,7 @@ class ImageReview(BaseModel):
     step: tuple[float, float] = (1.0, 1.0)
     pixel_size: tuple[float, float] = (1.0, 1.0)
     unit: str = "pixel"
+    contrast_limits: tuple[float, float] | None = None
     judgements: dict[int, Judgement] = Field(default_factory=dict)
     complete: bool = False
 
