@@ -142,9 +142,9 @@ class RegionRows(QWidget):
 
     def _lay_out(self) -> None:
         second = QHBoxLayout()
-        for widget in (QLabel("Regions above"), self.threshold, QLabel(":"), self._count):
-            self.head.addWidget(widget)
-        self.head.addStretch()
+        self.head.addWidget(QLabel("Regions above"))
+        self.head.addWidget(self.threshold, 1)
+        self.head.addWidget(self._count)
         for label, combo in (("order", self.order), ("show", self.show_which)):
             second.addWidget(QLabel(label))
             second.addWidget(combo, 1)
