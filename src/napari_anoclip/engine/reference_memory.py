@@ -25,7 +25,7 @@ REACH = 10.0
 FAR = 1.5
 """Distance to the nearest normal reference, in widths, at which the lowering has fallen to 1/e of it.
 
-A bell curve, because the benchmark's materials lose fewer false alarms where the lowering ends at an edge.
+A bell curve: on the benchmark's materials, a lowering that ends at an edge leaves more false alarms.
 """
 
 _CHUNK_BYTES = 64 << 20
