@@ -268,6 +268,7 @@ def test_the_workbench_may_be_closed_and_opened_again(viewer, dock, file, qtbot)
     reviewer.judge(Verdict.DEFECT)
     wait_for_regions(qtbot, reviewer, 3)
     assert list(verdicts(review).values()).count(Verdict.DEFECT) == 1
+    assert reviewer.open_desk is None, "who closed it does not want it back with the next verdict"
     reopened = reviewer.desk
     assert reopened is not dock
     assert reviewer.open_desk is reopened
@@ -283,4 +284,19 @@ def test_the_effect_of_an_edit_is_told_beside_the_prompts(viewer, dock, file, qt
     assert dock.controls.editor.effect == "On judged images: FP regions 14 → 9, recall 31/32"
     review.figures.compared.emit("")
     assert dock.controls.editor.effect == ""
+    review.leave()
+
+
+def test_features_are_worked_out_for_other_regions_only_not_for_each_step(viewer, shelf, file, qtbot, monkeypatch):
+    review = open_review(viewer, file, qtbot)
+    worked_out = []
+    features = review.layer._features
+    monkeypatch.setattr(review.layer, "_features", lambda *told: worked_out.append(1) or features(*told))
+    for _ in range(5):
+        review.reviewer.next()
+    review.reviewer.changed.emit()
+    assert not worked_out
+    review.reviewer.judge(Verdict.DEFECT)
+    qtbot.waitUntil(lambda: bool(worked_out))
+    assert "defect" in review.layer.layer.features["verdict"].tolist()
     review.leave()

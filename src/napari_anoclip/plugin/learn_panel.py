@@ -198,6 +198,8 @@ class LearnPanel(QWidget):
         before, self._controls = self._controls, desk.controls
         if before is not None:  # that workbench was closed: what was learnt is not learnt again
             self._controls.memory = before.memory
+        if before is not None and self._reviewer.session is not None:
+            self._controls.references = self._reviewer.session.settings.references
         self._controls.references_changed.connect(self._on_references)
         self._controls.model.changed.connect(self._on_model)
         self._show()
@@ -217,8 +219,8 @@ class LearnPanel(QWidget):
             return
         if self._by_hand and session.settings.references == ReferenceSettings():
             self._write()
-        else:
-            self._workbench.references = session.settings.references
+        elif self._controls is not None:
+            self._controls.references = session.settings.references
         self._by_hand = False
         self._show()
         self._upkeep.touch()

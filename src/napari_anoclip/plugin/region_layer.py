@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_anoclip.plugin import helper_layers
 from napari_anoclip.plugin.camera import Pilot
@@ -40,11 +40,15 @@ class RegionLayer(QObject):
         self._viewer = reviewer.viewer
         self._layer: Labels | None = None
         self._picture: RegionPicture | None = None
-        self._drawn: tuple[Any, ...] = ()
+        self._grid: tuple[Any, ...] = ()
+        self._told: list[tuple[Matched, str]] = []
         self._clicked: int | None = None
         self._pilot = Pilot(reviewer.viewer, self)
-        reviewer.changed.connect(self._refresh)
-        reviewer.image_changed.connect(self._refresh)
+        self._soon = QTimer(self)  # a verdict is told by several signals, and drawn once
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._refresh)
+        reviewer.changed.connect(self._soon.start)
+        reviewer.image_changed.connect(self._soon.start)
         reviewer.current_changed.connect(self._on_current)
         self._viewer.mouse_drag_callbacks.append(self._on_drag)
 
@@ -55,6 +59,7 @@ class RegionLayer(QObject):
 
     def close_down(self) -> None:
         """Take the layer out of the viewer."""
+        self._soon.stop()
         self._pilot.stop()
         if self._on_drag in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_drag)
@@ -63,7 +68,7 @@ class RegionLayer(QObject):
     def _remove(self) -> None:
         if self._layer is not None:
             helper_layers.remove(self._viewer.layers, self._layer)
-        self._layer, self._picture, self._drawn = None, None, ()
+        self._layer, self._picture, self._grid, self._told = None, None, (), []
 
     def _refresh(self) -> None:
         subject, regions = self._reviewer.subject, self._reviewer.regions
@@ -71,11 +76,10 @@ class RegionLayer(QObject):
             self._remove()
             return
         current = None if self._reviewer.current is None else self._reviewer.current.id
-        drawn = (subject.image, subject.map_shape, subject.origin, subject.step)
-        if self._picture is None or drawn != self._drawn[:-2]:
+        grid = (subject.image, subject.map_shape, subject.origin, subject.step)
+        if self._picture is None or grid != self._grid:
             self._remove()
-            self._picture = RegionPicture(subject)
-        same = [*map(id, regions)] == self._drawn[-2:-1] if self._drawn else False
+            self._picture, self._grid = RegionPicture(subject), grid
         self._picture.set(regions, current)
         place = subject.plane.place()
         layer = self.layer
@@ -94,12 +98,13 @@ class RegionLayer(QObject):
         else:
             put_in_place(layer, place)
             layer.refresh(extent=False, highlight=False)
-        if not same:
+        told = [(region, self._reviewer.top_prompt(region)) for region in regions]
+        if not _same(told, self._told):
             layer.features = dict(self._features(regions))
-        self._drawn = (*drawn, [*map(id, regions)], current)
+            self._told = told
 
     def _on_current(self) -> None:
-        self._refresh()
+        self._refresh()  # at once, for the camera flies to it
         current, layer, subject = self._reviewer.current, self.layer, self._reviewer.subject
         if current is None or layer is None or subject is None or self._clicked == current.id:
             return
@@ -150,9 +155,8 @@ class RegionLayer(QObject):
         yield "plane", [", ".join(map(str, region.plane)) for region in regions]
         for name in ("maximum", "mean", "length", "orientation"):
             yield name, [None if one is None else getattr(one, name) for one in measures]
-        areas = [(None, "") if one is None else subject.area(one) for one in measures]
-        unit = next((unit for _, unit in areas if unit), "px")
-        yield f"area {unit}", [area for area, _ in areas]
+        size, unit = subject.pixel_area(next((len(one.centroid) for one in measures if one is not None), 2))
+        yield f"area {unit}", [None if one is None else one.area * size for one in measures]
         for axis, name in ((-2, "row"), (-1, "column")):
             yield f"centroid {name}", [None if one is None else one.centroid[axis] for one in measures]
             yield f"box {name}", [region.mask.start[axis] for region in regions]
@@ -164,12 +168,22 @@ class RegionLayer(QObject):
             yield f"world {name}", [None if at is None else at[place] for at in world]
 
     def _world(self, points: list[Any]) -> list[Any]:
-        """Points, hidden axes first, in the world."""
+        """Points, hidden axes first, in the world; all at once, for napari takes them one by one."""
         layer, subject = self.layer, self._reviewer.subject
         assert layer is not None
         assert subject is not None
         order = np.argsort((*subject.hidden, *subject.plane.axes))
-        return [None if at is None else layer.data_to_world(np.asarray(at, float)[order]) for at in points]
+        origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+        along = [np.asarray(layer.data_to_world(unit)) - origin for unit in np.eye(layer.ndim)]
+        there = np.array([np.zeros(layer.ndim) if at is None else at for at in points])[:, order] @ along + origin
+        return [None if at is None else row for at, row in zip(points, there.tolist(), strict=True)]
+
+
+def _same(one: list[tuple[Matched, str]], other: list[tuple[Matched, str]]) -> bool:
+    """Whether both are of the very same regions, and say the same of them."""
+    return len(one) == len(other) and all(
+        a is b and told == before for (a, told), (b, before) in zip(one, other, strict=True)
+    )
 
 
 def _box(region: Matched) -> list[tuple[int, int]]:

@@ -298,7 +298,7 @@ class ReviewState(QObject):
             first = next_open(self.regions, None) or next(iter(self.regions), None)
             self.select(None if first is None else first.id)
         self.changed.emit()
-        if self._subject is not None:
+        if self._subject is not None and self.open_desk is not None:  # who closed it does not want it back
             self._top.ask(self._subject, self.regions, self.models)
 
     def _on_change(self, change: Change) -> None:

@@ -153,13 +153,17 @@ class Subject:
 
     def area(self, measures: Measures) -> tuple[float, str]:
         """An area in the layer's units, or in pixels of the image where it has none; of a volume's region, a volume."""
+        size, unit = self.pixel_area(len(measures.centroid))
+        return measures.area * size, unit
+
+    def pixel_area(self, ndim: int) -> tuple[float, str]:
+        """Area of a pixel of the map, or volume where regions have three axes, and its unit."""
         known = self.unit != "pixel"
         down, across = self.pixel_size if known else self.step
-        size, unit = down * across, f"{_short(self.unit)}²" if known else "px"
-        if len(measures.centroid) == 3:
-            depth = float(np.abs(self.image.scale[self.hidden[-1]])) if known else 1.0
-            size, unit = size * depth, f"{_short(self.unit)}³" if known else "voxels"
-        return measures.area * size, unit
+        if ndim == 2:
+            return down * across, f"{_short(self.unit)}²" if known else "px"
+        depth = float(np.abs(self.image.scale[self.hidden[-1]])) if known else 1.0
+        return down * across * depth, f"{_short(self.unit)}³" if known else "voxels"
 
     def same_place(self, other: Subject) -> bool:
         """Whether regions of both lie on the same grid over the same pixels."""
