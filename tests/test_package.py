@@ -28,12 +28,13 @@ MAY_IMPORT = {
     "review": {"engine", "review"},
     "plugin": {"engine", "review", "plugin"},
     "batch": {"engine", "review", "batch"},
-    "cli": {"engine", "review", "batch"},
+    "cli": {"engine", "review", "batch", "cli", "desktop"},
     "demo": {"engine", "review", "plugin"},
+    "desktop": {"demo", "engine", "review", "plugin"},
 }
-WITH_GUI = {"plugin", "demo"}
+WITH_GUI = {"plugin", "demo", "desktop"}
 GUI_LIBRARIES = {"napari", "qtpy", "superqt", "magicgui", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
-OPTIONAL = {"zarr"}
+OPTIONAL = {"distributed", "zarr"}
 """What is imported where it is needed only, and is an extra of its own name."""
 QT_BINDINGS = {"pyqt5", "pyqt6", "pyside2", "pyside6"}
 
