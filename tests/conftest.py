@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shutil
 import socket
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.gui)
         if not display and item.get_closest_marker("gui"):
             item.add_marker(pytest.mark.skip(reason="no display: `make test` provides a virtual one"))
+
+
+def pytest_collection_finish() -> None:
+    """Take what the tests import out of the garbage collector's sight: napari's viewers collect when they close."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
