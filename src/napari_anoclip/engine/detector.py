@@ -10,10 +10,11 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,11 @@ from napari_anoclip.engine.backbone import BUILTIN, Backbone, Precision
 from napari_anoclip.engine.calibration import NORMAL_SHARE, DisplayRange, RangeStore, reference_pictures
 from napari_anoclip.engine.embedding_cache import EmbeddingCache
 from napari_anoclip.engine.errors import ImageError
-from napari_anoclip.engine.image_encoder import ImageEncoder, ImageSource
+from napari_anoclip.engine.image_encoder import ImageEncoder, ImageSource, too_many_to_compare
 from napari_anoclip.engine.imaging import IntensityScaling
+from napari_anoclip.engine.mutual import Others
+from napari_anoclip.engine.mutual_distance import on_lattice
+from napari_anoclip.engine.prepared import Prepared
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.reference_memory import ReferenceMemory
@@ -369,6 +373,52 @@ class AnoCLIP:
         """
         return self._text.features(prompts, mean_order, Reporter(on_progress, cancel))
 
+    def prepare(self, source: ImageSource, settings: AnoCLIPSettings = _DEFAULTS) -> Prepared:
+        """Read and resize an image for `encode_ahead`, in any thread.
+
+        Parameters
+        ----------
+        source : ImageSource
+            The image.
+        settings : AnoCLIPSettings
+            What `detect` will be called with.
+
+        Returns
+        -------
+        Prepared
+            With nothing to encode where the tokens are kept already, or are so many that `detect` encodes them group
+            by group.
+        """
+        views = settings.scoring.image_score != "map_max" and settings.scoring.views == VIEW_COUNT
+        layers = settings.mutual.enabled and settings.mutual.tokens == "layers"
+        return self._images.prepare(source, settings.tiling, settings.vv_blocks, views=views, layers=layers)
+
+    def encode_ahead(
+        self,
+        prepared: Sequence[Prepared],
+        *,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> None:
+        """Encode tiles of several images in common batches, so that a `detect` soon after finds their tokens kept.
+
+        It changes nothing in what `detect` gives, only when the image tower runs, and in which thread.
+
+        Parameters
+        ----------
+        prepared : sequence of Prepared
+            What `prepare` made, for one or several settings. Their `token_bytes` together must stay well below
+            `token_cache_bytes`, or the first ones are dropped again before they are used.
+        on_progress, cancel : optional
+            As for `detect`.
+
+        Raises
+        ------
+        DeviceMemoryError, Cancelled
+            As for `detect`.
+        """
+        self._images.encode_ahead(prepared, Reporter(on_progress, cancel))
+
     def detect(
         self,
         image: Any,
@@ -378,6 +428,7 @@ class AnoCLIP:
         contrast_limits: tuple[float, float] | None = None,
         block: int = 1,
         memory: ReferenceMemory | None = None,
+        others: Others | None = None,
         on_step: Callable[[int, float], None] | None = None,
         on_progress: ProgressCallback | None = None,
         cancel: CancelFlag | None = None,
@@ -400,6 +451,10 @@ class AnoCLIP:
         memory : ReferenceMemory, optional
             Patches that a person called normal; they count where ``settings.references`` is enabled. The class
             token's part of the image score knows nothing of them.
+        others : Others, optional
+            The other images of the batch; they count where ``settings.mutual`` is enabled, for the map and what comes
+            of it, not for the class token's part of the image score. An image that is among them is not compared with
+            itself.
         on_step : callable, optional
             Called with (step from 1, loss before it) while adapting.
         on_progress : callable, optional
@@ -414,29 +469,31 @@ class AnoCLIP:
         Raises
         ------
         ImageError
-            If the array is no image or holds nothing finite.
+            If the array is no image or holds nothing finite, or is too large to be compared with others.
         PromptError
             If a side of the prompts is empty.
         DeviceMemoryError
             If memory runs out even for one tile.
         ModelError
-            If the references come from another model.
+            If the references or the other images come from another model, or those from other settings.
         Cancelled
             If the flag is set.
         """
         started = time.perf_counter()
         report = Reporter(on_progress, cancel)
         memory = self._in_use(memory, settings)
+        others = self._others_in_use(others, settings)
         source = _source(image, contrast_limits)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
         plain = fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
+        raising = self._raising(source, plain, settings, others, report)
         before: FloatArray | None = None
         losses: tuple[float, ...] = ()
         method = settings.scoring.upsampling if settings.tiling.mode == "fit" else "half_pixel"
         if settings.adaptation.enabled:
             fields, losses = self._adapted(plain, text, settings, report, on_step)
-            before = upsample(*self._score(plain, text, settings, memory), method, block)
-        grid, lattice = self._score(fields, text, settings, memory, plain)
+            before = upsample(*self._score(plain, text, settings, memory, raising=raising), method, block)
+        grid, lattice = self._score(fields, text, settings, memory, plain, raising)
         score = scoring.image_score(
             self._class_probability(source, fields, text, settings, report),
             float(grid.max()),
@@ -450,7 +507,7 @@ class AnoCLIP:
             scaling=source.scaling,
             losses=losses,
             seconds=time.perf_counter() - started,
-            provenance=self._provenance(source, prompts, settings, memory),
+            provenance=self._provenance(source, prompts, settings, memory, others),
         )
 
     def explain(
@@ -462,12 +519,13 @@ class AnoCLIP:
         *,
         contrast_limits: tuple[float, float] | None = None,
         memory: ReferenceMemory | None = None,
+        others: Others | None = None,
     ) -> Explanation:
-        """Say what each prompt contributes at a pixel, from kept tokens where there are any, and what references do.
+        """Say what each prompt contributes at a pixel, from kept tokens where there are any; and what others do to it.
 
         Parameters
         ----------
-        image, prompts, settings, contrast_limits, memory
+        image, prompts, settings, contrast_limits, memory, others
             As for `detect`.
         at : tuple of int
             (row, column) of a pixel.
@@ -485,6 +543,7 @@ class AnoCLIP:
         """
         report = Reporter()
         memory = self._in_use(memory, settings)
+        others = self._others_in_use(others, settings)
         source = _source_around(image, contrast_limits, at)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
         plain = fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
@@ -497,6 +556,7 @@ class AnoCLIP:
             token = plain[-1].token(cell)
             lowering = float(memory.lowering(token, settings.references.strength, self.temperature))
             reference = memory.label(token)
+        raising = self._raising(source, plain, settings, others, report)
         return scoring.explain_token(
             finest.token(cell),
             text,
@@ -505,6 +565,7 @@ class AnoCLIP:
             finest.lattice.box(cell),
             lowering=lowering,
             reference=reference,
+            raising=0.0 if raising is None else float(raising[-1][cell]),
         )
 
     def similar(
@@ -566,6 +627,36 @@ class AnoCLIP:
         """
         source = _source(image, contrast_limits)
         return self._images.fields(source, settings.tiling, settings.vv_blocks, Reporter(on_progress, cancel))
+
+    def lattice_tokens(
+        self,
+        image: Any,
+        settings: AnoCLIPSettings = _DEFAULTS,
+        *,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelFlag | None = None,
+    ) -> list[Tensor]:
+        """Give the tokens by which images are compared with each other, one a cell of the lattice.
+
+        Parameters
+        ----------
+        image, settings, on_progress, cancel
+            As for `detect`. ``settings.mutual.tokens`` says which tokens.
+
+        Returns
+        -------
+        list of Tensor
+            (T, Gh, Gw, C) at each scale that the tiling asks for, the finest last: T sets of tokens, not normalised,
+            those of overlapping tiles blended.
+
+        Raises
+        ------
+        ImageError
+            If it is no image, or its tokens are too many to be held.
+        DeviceMemoryError, Cancelled
+            As for `detect`.
+        """
+        return self._lattice_tokens(_source(image, None), None, settings, Reporter(on_progress, cancel))
 
     def adapt(
         self,
@@ -765,17 +856,22 @@ class AnoCLIP:
         settings: AnoCLIPSettings,
         memory: ReferenceMemory | None = None,
         plain: list[TokenField | TokenStream] | None = None,
+        raising: list[Tensor] | None = None,
     ) -> tuple[FloatArray, Lattice]:
         """Probabilities on the finest lattice, the mean over scales, smoothed where that is on.
 
-        A memory is compared with the plain tokens, as they come from the model, where the others are adapted.
+        A memory is compared with the plain tokens, as they come from the model, where the others are adapted. What
+        other images raise is told for each cell of each scale.
         """
         finest = fields[-1].lattice
         grids = []
-        for one, unadapted in zip(fields, plain or fields, strict=True):
+        for index, (one, unadapted) in enumerate(zip(fields, plain or fields, strict=True)):
+            raised = iter(()) if raising is None else iter(one.lattice.cut(raising[index]))
             with torch.inference_mode():
                 tiles = [
-                    self._probability(part, text, settings, self._lowering(memory, seen, settings)).cpu().numpy()
+                    self._probability(part, text, settings, self._lowering(memory, seen, raised, settings))
+                    .cpu()
+                    .numpy()
                     for part, seen in _together(one, unadapted)
                 ]
             shape = one.lattice.rows.tile_cells, one.lattice.columns.tile_cells
@@ -790,10 +886,60 @@ class AnoCLIP:
         cosines = scoring.cosines(tokens, text.sides)
         return scoring.abnormal_probability(cosines, self._map_temperature(settings), lowering)
 
-    def _lowering(self, memory: ReferenceMemory | None, tokens: Tensor, settings: AnoCLIPSettings) -> Tensor | None:
-        if memory is None:
+    def _lowering(
+        self, memory: ReferenceMemory | None, tokens: Tensor, raised: Iterator[Tensor], settings: AnoCLIPSettings
+    ) -> Tensor | None:
+        """What is taken off the patches (m, l, C) of the next m tiles; less than nothing where they are raised."""
+        lowering = None
+        if memory is not None:
+            lowering = memory.lowering(tokens, settings.references.strength, self.temperature)
+        mine = list(islice(raised, len(tokens)))
+        if not mine:
+            return lowering
+        return -torch.stack(mine) if lowering is None else lowering - torch.stack(mine)
+
+    def _others_in_use(self, others: Others | None, settings: AnoCLIPSettings) -> Others | None:
+        """The other images, where the settings ask for them."""
+        if others is None or not settings.mutual.enabled:
             return None
-        return memory.lowering(tokens, settings.references.strength, self.temperature)
+        others.check(self.model_id, settings)
+        return others
+
+    def _raising(
+        self,
+        source: ImageSource,
+        fields: list[TokenField | TokenStream],
+        settings: AnoCLIPSettings,
+        others: Others | None,
+        report: Reporter,
+    ) -> list[Tensor] | None:
+        """By how much other images raise each cell of each scale, in differences of cosines."""
+        if others is None:
+            return None
+        distances = others.known(source.digest)
+        if distances is None:
+            tokens = self._lattice_tokens(source, fields, settings, report)
+            distances = others.distances(source.digest, tokens, report)
+        device = self._backbone.device
+        return [one.to(device) for one in others.raising(distances, settings.mutual.weight, self.temperature)]
+
+    def _lattice_tokens(
+        self,
+        source: ImageSource,
+        fields: list[TokenField | TokenStream] | None,
+        settings: AnoCLIPSettings,
+        report: Reporter,
+    ) -> list[Tensor]:
+        """Tokens of the cells of each scale, out of the image's fields where those are the tokens that are compared."""
+        found: list[tuple[Lattice, Tensor]] = []
+        if settings.mutual.tokens == "layers":
+            found = self._images.layers(source, settings.tiling, report)
+        else:
+            for one in fields or self._images.fields(source, settings.tiling, settings.vv_blocks, report):
+                if isinstance(one, TokenStream):
+                    raise too_many_to_compare(one.lattice)
+                found.append((one.lattice, one.patches[None]))
+        return [torch.stack([on_lattice(lattice, each) for each in tiles]) for lattice, tiles in found]
 
     def _map_temperature(self, settings: AnoCLIPSettings) -> float:
         return settings.scoring.temperature or self.temperature
@@ -821,6 +967,7 @@ class AnoCLIP:
         prompts: PromptSet,
         settings: AnoCLIPSettings,
         memory: ReferenceMemory | None,
+        others: Others | None,
     ) -> dict[str, Any]:
         return {
             "version": __version__,
@@ -834,6 +981,7 @@ class AnoCLIP:
             "scaling": asdict(source.scaling),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "references": None if memory is None else memory.provenance,
+            "others": None if others is None else others.provenance,
         }
 
 

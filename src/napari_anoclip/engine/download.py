@@ -101,6 +101,17 @@ def local_models(models_folder: Path | None = None) -> list[LocalModel]:
     ]
 
 
+def fetchable_models() -> list[str]:
+    """Models that the hub has and that the method works on, whether they are on this machine or not.
+
+    Returns
+    -------
+    list of str
+        Each ARCHITECTURE:TAG, sorted; the hub is not asked.
+    """
+    return sorted((name for name, _ in _suitable()), key=str.lower)
+
+
 def remote_model(name: str, models_folder: Path | None = None) -> RemoteModel:
     """Ask the hub about a model, without fetching it.
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_anoclip.engine import vision
+from napari_anoclip.engine import prepared, vision
 from napari_anoclip.engine.backbone import Backbone
 from napari_anoclip.engine.batching import run_in_batches
+from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.engine.imaging import (
     IntensityScaling,
     check_image,
@@ -23,12 +25,13 @@ from napari_anoclip.engine.imaging import (
     intensity_scaling,
     read_resized,
 )
+from napari_anoclip.engine.prepared import Part, Prepared
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.settings import Interpolation, TilingSettings
 from napari_anoclip.engine.tiling import Axis, Lattice
 from napari_anoclip.engine.token_cache import TokenCache
 from napari_anoclip.engine.token_field import TokenField, TokenStream, tiles_a_group
-from napari_anoclip.engine.views import views
+from napari_anoclip.engine.views import VIEW_COUNT, views
 from napari_anoclip.engine.vision import VisualTokens
 
 HELD_BYTES = 1 << 30
@@ -168,17 +171,90 @@ class ImageEncoder:
         DeviceMemoryError, Cancelled
             As for `encode`.
         """
-        cells = self._cells(tiling)
-        lattices = []
-        if tiling.mode in ("fit", "both"):
-            lattices.append(_whole(source, cells))
-        if tiling.mode in ("tiles", "both"):
-            rows, columns = (
-                Axis.tiled(length, cells, self._backbone.patch_size, tiling.scale, tiling.overlap)
-                for length in source.size
-            )
-            lattices.append(Lattice(rows, columns))
-        return [self._field(source, lattice, tiling.interpolation, vv_blocks, report) for lattice in lattices]
+        return [
+            self._field(source, lattice, tiling.interpolation, vv_blocks, report)
+            for lattice in self._lattices(source, tiling)
+        ]
+
+    def prepare(
+        self,
+        source: ImageSource,
+        tiling: TilingSettings,
+        vv_blocks: int,
+        *,
+        views: bool = False,
+        layers: bool = False,
+    ) -> Prepared:
+        """Read and resize what `fields` will ask for, in any thread, without encoding it.
+
+        Parameters
+        ----------
+        source, tiling, vv_blocks
+            As for `fields`.
+        views, layers : bool
+            Whether `view_tokens` and `layers` will be asked for as well.
+
+        Returns
+        -------
+        Prepared
+        """
+        side = self._cells(tiling) * self._backbone.patch_size
+        parts, token_bytes = [], 0
+        for lattice in self._lattices(source, tiling):
+            if not self._streams(lattice):
+                key = self._key(source, lattice, tiling.interpolation, vv_blocks)
+                read = partial(self._inputs, source, lattice, tiling.interpolation)
+                parts.append(Part(key, ("tiles", side, vv_blocks), len(lattice.tiles), read))
+                token_bytes += len(lattice.tiles) * self._tile_bytes(lattice)
+            if layers and self._can_hold(self._layer_bytes(lattice)):
+                key = self._layer_key(source, lattice, tiling.interpolation)
+                read = partial(self._inputs, source, lattice, tiling.interpolation)
+                parts.append(Part(key, ("layers", side, 0), len(lattice.tiles), read))
+                token_bytes += self._layer_bytes(lattice)
+        if views:
+            read = partial(self._view_inputs, source, tiling)
+            parts.append(Part(self._view_key(source, tiling), ("views", side, 0), VIEW_COUNT, read))
+        missing = [
+            part.read_ahead(3 * side * side * self._backbone.dtype.itemsize)
+            for part in parts
+            if self._cache.get(part.key) is None
+        ]
+        return Prepared(source, tuple(missing), token_bytes)
+
+    def encode_ahead(self, images: Iterable[Prepared], report: Reporter) -> None:
+        """Encode prepared images together and keep their tokens, as far as there is room for them.
+
+        Parameters
+        ----------
+        images : iterable of Prepared
+            Together they should need much less than `cache_bytes`.
+        report : Reporter
+            Told after each batch.
+
+        Raises
+        ------
+        DeviceMemoryError, Cancelled
+            As for `encode`.
+        """
+        for group in prepared.groups(images):
+            parts = [part for part in group if self._cache.get(part.key) is None]
+            if not parts:
+                continue
+            kind, _, vv_blocks = parts[0].alike
+            count, read = sum(part.count for part in parts), prepared.reader(parts)
+            tokens: tuple[Tensor, ...]
+            if kind == "views":
+                tokens = (self._encode_views(count, read, report),)
+            elif kind == "layers":
+                tokens = (self._encode_layers(count, read, report),)
+            else:
+                encoded = self.encode(count, read, vv_blocks, report)
+                tokens = encoded.patches, encoded.cls
+            axis, counts = (1 if kind == "layers" else 0), [part.count for part in parts]
+            pieces = zip(*(one.split(counts, axis) for one in tokens), strict=True)
+            for part, piece in zip(parts, pieces, strict=True):
+                # A piece is a view: it would hold the tokens of all images for as long as it is kept.
+                self._cache.put(part.key, piece if len(parts) == 1 else tuple(one.clone() for one in piece))
 
     def view_tokens(self, source: ImageSource, tiling: TilingSettings, report: Reporter) -> Tensor:
         """Class tokens of the 22 views of the whole image.
@@ -202,22 +278,97 @@ class ImageEncoder:
         DeviceMemoryError, Cancelled
             As for `encode`.
         """
-        whole = _whole(source, self._cells(tiling))
-        key = (source.digest, "views", whole, tiling.interpolation)
+        key = self._view_key(source, tiling)
         kept = self._cache.get(key)
         if kept is None:
-            batch = torch.stack(list(views(self._input(source, whole, (0, 0), tiling.interpolation))))
-
-            def encode(start: int, stop: int) -> Tensor:
-                with torch.inference_mode():
-                    return vision.class_token(self._backbone.visual, batch[start:stop])
-
-            parts = run_in_batches(
-                encode, len(batch), self._batch_size(), lambda done, total: report("encoding views", done, total)
-            )
-            kept = (torch.cat(parts).float(),)
+            batch = self._view_inputs(source, tiling, 0, VIEW_COUNT)
+            kept = (self._encode_views(len(batch), lambda start, stop: batch[start:stop], report),)
             self._cache.put(key, kept)
         return kept[0]
+
+    def layers(self, source: ImageSource, tiling: TilingSettings, report: Reporter) -> list[tuple[Lattice, Tensor]]:
+        """Tokens of the original path after several blocks, at each scale asked for: a second look at the image.
+
+        Parameters
+        ----------
+        source, tiling, report
+            As for `fields`.
+
+        Returns
+        -------
+        list of (Lattice, Tensor)
+            The finest scale last; (T, n, l, W) tokens of the n tiles after T blocks (`vision.quarters`), not
+            normalised.
+
+        Raises
+        ------
+        ImageError
+            If they are too many to be held.
+        DeviceMemoryError, Cancelled
+            As for `encode`.
+        """
+        found = []
+        for lattice in self._lattices(source, tiling):
+            key = self._layer_key(source, lattice, tiling.interpolation)
+            kept = self._cache.get(key)
+            if kept is None:
+                if not self._can_hold(self._layer_bytes(lattice)):
+                    raise too_many_to_compare(lattice)
+                read = partial(self._inputs, source, lattice, tiling.interpolation)
+                kept = (self._encode_layers(len(lattice.tiles), read, report),)
+                self._cache.put(key, kept)
+            found.append((lattice, kept[0]))
+        return found
+
+    def _layer_key(self, source: ImageSource, lattice: Lattice, interpolation: Interpolation) -> Hashable:
+        return source.digest, "layers", lattice, interpolation
+
+    def _layer_bytes(self, lattice: Lattice) -> int:
+        """Bytes of what `layers` gives."""
+        visual, cells = self._backbone.visual, lattice.rows.tile_cells * lattice.columns.tile_cells
+        return len(lattice.tiles) * cells * len(vision.quarters(visual)) * int(visual.class_embedding.shape[0]) * 4
+
+    def _encode_layers(self, count: int, read: Callable[[int, int], Tensor], report: Reporter) -> Tensor:
+        def encode(start: int, stop: int) -> Tensor:
+            batch = read(start, stop).to(self._backbone.device, self._backbone.dtype)
+            with torch.inference_mode():
+                return vision.layer_tokens(self._backbone.visual, batch).float()
+
+        def on_batch(done: int, total: int) -> None:
+            report("encoding layers", done, total)
+
+        return torch.cat(run_in_batches(encode, count, self._batch_size(), on_batch), dim=1)
+
+    def _view_key(self, source: ImageSource, tiling: TilingSettings) -> Hashable:
+        return source.digest, "views", _whole(source, self._cells(tiling)), tiling.interpolation
+
+    def _view_inputs(self, source: ImageSource, tiling: TilingSettings, start: int, stop: int) -> Tensor:
+        whole = _whole(source, self._cells(tiling))
+        return torch.stack(list(views(self._input(source, whole, (0, 0), tiling.interpolation))))[start:stop]
+
+    def _encode_views(self, count: int, read: Callable[[int, int], Tensor], report: Reporter) -> Tensor:
+        def encode(start: int, stop: int) -> Tensor:
+            with torch.inference_mode():
+                return vision.class_token(self._backbone.visual, read(start, stop))
+
+        def on_batch(done: int, total: int) -> None:
+            report("encoding views", done, total)
+
+        return torch.cat(run_in_batches(encode, count, self._batch_size(), on_batch)).float()
+
+    def _lattices(self, source: ImageSource, tiling: TilingSettings) -> list[Lattice]:
+        """Where the tiles of each scale lie, the finest scale last."""
+        cells = self._cells(tiling)
+        lattices = []
+        if tiling.mode in ("fit", "both"):
+            lattices.append(_whole(source, cells))
+        if tiling.mode in ("tiles", "both"):
+            rows, columns = (
+                Axis.tiled(length, cells, self._backbone.patch_size, tiling.scale, tiling.overlap)
+                for length in source.size
+            )
+            lattices.append(Lattice(rows, columns))
+        return lattices
 
     def _cells(self, tiling: TilingSettings) -> int:
         """Patches along a side of the square that the model sees."""
@@ -226,29 +377,47 @@ class ImageEncoder:
     def _field(
         self, source: ImageSource, lattice: Lattice, interpolation: Interpolation, vv_blocks: int, report: Reporter
     ) -> TokenField | TokenStream:
-        key = (source.digest, lattice, interpolation, vv_blocks)
+        key = self._key(source, lattice, interpolation, vv_blocks)
         kept = self._cache.get(key)
         if kept is not None:
             return TokenField(lattice, *kept)
-        tiles = lattice.tiles
+        count = len(lattice.tiles)
 
         def encode(start: int, stop: int) -> tuple[Tensor, Tensor]:
             def read(first: int, last: int) -> Tensor:
-                some = tiles[start + first : start + last]
-                return torch.stack([self._input(source, lattice, tile, interpolation) for tile in some])
+                return self._inputs(source, lattice, interpolation, start + first, start + last)
 
             def on_batch(done: int, _: int) -> None:
-                report("encoding image", start + done, len(tiles))
+                report("encoding image", start + done, count)
 
             tokens = self._encode(stop - start, read, vv_blocks, on_batch)
             return tokens.patches, tokens.cls
 
-        tile_bytes = lattice.rows.tile_cells * lattice.columns.tile_cells * self._backbone.visual.proj.shape[1] * 4
-        if len(tiles) * tile_bytes > max(self._cache.max_bytes, HELD_BYTES):
-            return TokenStream(lattice, tiles_a_group(tile_bytes), encode)
-        kept = encode(0, len(tiles))
+        if self._streams(lattice):
+            return TokenStream(lattice, tiles_a_group(self._tile_bytes(lattice)), encode)
+        kept = encode(0, count)
         self._cache.put(key, kept)
         return TokenField(lattice, *kept)
+
+    def _key(self, source: ImageSource, lattice: Lattice, interpolation: Interpolation, vv_blocks: int) -> Hashable:
+        return source.digest, lattice, interpolation, vv_blocks
+
+    def _tile_bytes(self, lattice: Lattice) -> int:
+        """Bytes of the patch tokens of a tile."""
+        return lattice.rows.tile_cells * lattice.columns.tile_cells * int(self._backbone.visual.proj.shape[1]) * 4
+
+    def _streams(self, lattice: Lattice) -> bool:
+        """Whether the tokens of all tiles are too many to be held."""
+        return not self._can_hold(len(lattice.tiles) * self._tile_bytes(lattice))
+
+    def _can_hold(self, token_bytes: int) -> bool:
+        return token_bytes <= max(self._cache.max_bytes, HELD_BYTES)
+
+    def _inputs(
+        self, source: ImageSource, lattice: Lattice, interpolation: Interpolation, start: int, stop: int
+    ) -> Tensor:
+        """Model inputs of some tiles, (stop - start, 3, S, S)."""
+        return torch.stack([self._input(source, lattice, tile, interpolation) for tile in lattice.tiles[start:stop]])
 
     def _encode(
         self,
@@ -306,6 +475,14 @@ class ImageEncoder:
         # Live at the same time in a block: both paths, queries, keys, values, and the MLP's four-fold width.
         input_bytes = tokens * width * 16 * self._backbone.dtype.itemsize
         return max(1, min(_MAX_BATCH, int(free * 0.5 / input_bytes)))
+
+
+def too_many_to_compare(lattice: Lattice) -> ImageError:
+    """What is said where the tokens of an image cannot be held at once."""
+    return ImageError(
+        f"The image is cut into {len(lattice.tiles)} tiles, more than can be compared with other images: fit the whole "
+        "image, look at a region or a coarser scale, or switch the comparison with other images off."
+    )
 
 
 def _whole(source: ImageSource, cells: int) -> Lattice:

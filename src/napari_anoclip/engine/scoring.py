@@ -116,7 +116,7 @@ class Explanation:
     logit : float
         (cos_abnormal - cos_normal) / τ of this patch before smoothing.
     probability : float
-        Abnormal probability of this patch before smoothing: the sigmoid of ``logit - lowered``.
+        Abnormal probability of this patch before smoothing: the sigmoid of ``logit + raised - lowered``.
     prompts : tuple of str
         All prompts, normal side first.
     similarities : ndarray
@@ -127,6 +127,8 @@ class Explanation:
         What normal references took off the logit.
     reference : str
         Where the normal reference most like the patch comes from; empty where it was lowered by less than `TOLD`.
+    raised : float
+        What the other images of the batch added to the logit.
     """
 
     patch: tuple[int, int]
@@ -138,11 +140,12 @@ class Explanation:
     shares: FloatArray
     lowered: float = 0.0
     reference: str = ""
+    raised: float = 0.0
 
     @property
     def before(self) -> float:
         """Abnormal probability of this patch without references."""
-        return _sigmoid(self.logit)
+        return _sigmoid(self.logit + self.raised)
 
 
 TOLD = 0.05
@@ -158,6 +161,7 @@ def explain_token(
     *,
     lowering: float = 0.0,
     reference: str = "",
+    raising: float = 0.0,
 ) -> Explanation:
     """Split a patch's logit among the prompts.
 
@@ -178,6 +182,8 @@ def explain_token(
         What normal references take off the difference of the cosines.
     reference : str
         Where the nearest of them comes from.
+    raising : float
+        What other images add to the difference of the cosines.
 
     Returns
     -------
@@ -193,12 +199,13 @@ def explain_token(
         patch=patch,
         box=box,
         logit=logit,
-        probability=_sigmoid(logit - lowering / temperature),
+        probability=_sigmoid(logit + (raising - lowering) / temperature),
         prompts=text.prompts,
         similarities=similarities.float().cpu().numpy(),
         shares=shares.float().cpu().numpy(),
         lowered=lowering / temperature,
         reference=reference if lowering / temperature >= TOLD else "",
+        raised=raising / temperature,
     )
 
 

@@ -5,9 +5,9 @@ Widgets, tooltips, command-line options, preset files and provenance are derived
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 MeanOrder = Literal["embeddings", "unit"]
 Upsampling = Literal["half_pixel", "align_corners"]
@@ -15,6 +15,7 @@ ImageScore = Literal["class_token", "map_max", "both"]
 Interpolation = Literal["bilinear", "bicubic"]
 TileMode = Literal["fit", "tiles", "both"]
 
+MutualTokens = Literal["vv", "layers"]
 RangeSource = Literal["calibrated", "own", "manual"]
 
 DEFAULT_VV_BLOCKS = 12
@@ -101,6 +102,38 @@ class ReferenceSettings(_Settings):
     )
 
 
+class MutualSettings(_Settings):
+    """How the other images of a stack or folder, unlabelled as they are, change the score of an image's patches."""
+
+    enabled: bool = Field(False, description="Raise what the other images of the stack or folder do not show.")
+    weight: float = Field(
+        0.5, ge=0, le=10, description="How far a patch that is stranger than most is raised; 0 changes nothing."
+    )
+    share: float = Field(
+        0.3, gt=0, le=1, description="Share of the other images, the most alike ones, that a patch is judged by."
+    )
+    degrees: tuple[Annotated[int, Field(ge=1, le=15)], ...] = Field(
+        (1, 3, 5), min_length=1, description="Sides of the squares of patches that are compared, in patches; odd."
+    )
+    tokens: MutualTokens = Field(
+        "vv", description="Compare the map's own tokens, or those of several layers, for which the model runs again."
+    )
+    references: int = Field(
+        200, ge=4, le=5000, description="Images compared with at most; of more, a seeded sample is drawn."
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of that sample.")
+    held: Literal["fp16", "fp32"] = Field(
+        "fp16", description="Precision in which the other images' tokens are held; they are compared in fp32."
+    )
+
+    @field_validator("degrees")
+    @classmethod
+    def _are_odd_and_different(cls, degrees: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(degrees)) < len(degrees) or any(degree % 2 == 0 for degree in degrees):
+            raise ValueError("the sides must be odd, and each given once")
+        return degrees
+
+
 class DisplaySettings(_Settings):
     """How maps are shown. Nothing here changes a probability."""
 
@@ -123,6 +156,7 @@ class AnoCLIPSettings(_Settings):
     adaptation: AdaptationSettings = AdaptationSettings()
     tiling: TilingSettings = TilingSettings()
     references: ReferenceSettings = ReferenceSettings()
+    mutual: MutualSettings = MutualSettings()
     vv_blocks: int = Field(
         DEFAULT_VV_BLOCKS, ge=1, le=100, title="V-V blocks", description="Last blocks that the V-V path covers."
     )

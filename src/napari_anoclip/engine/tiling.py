@@ -7,6 +7,7 @@ token. Tiles start at whole cells, so tokens of overlapping tiles meet in the sa
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -138,6 +139,12 @@ class Lattice:
             total[place] += weight * scores
             weights[place] += weight
         return (total / weights).astype(np.float32)
+
+    def cut(self, grid: Tensor) -> Iterator[Tensor]:
+        """Cut a grid (Gh, Gw) into what lies under each tile, (l) row by row, in the order of `tiles`."""
+        height, width = self.rows.tile_cells, self.columns.tile_cells
+        for row, column in self.tiles:
+            yield grid[row : row + height, column : column + width].flatten()
 
     def tile_at(self, cell: tuple[int, int]) -> tuple[int, tuple[int, int]]:
         """The tile that weighs most in a cell.

@@ -7,6 +7,7 @@ with the values taken from the original path as the published code does.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -149,6 +150,36 @@ def class_token(visual: VisionTransformer, images: Tensor) -> Tensor:
     for index, block in enumerate(blocks):
         z, _ = _original_block(block, z, slice(None) if index < len(blocks) - 1 else slice(0, 1))
     return project(visual, z[:, 0])
+
+
+def quarters(visual: VisionTransformer) -> list[int]:
+    """Numbers of the blocks, from 1, at the end of each quarter of the tower: what `layer_tokens` gives."""
+    depth = len(visual.transformer.resblocks)
+    return sorted({math.ceil(depth * quarter / 4) for quarter in range(1, 5)})
+
+
+def layer_tokens(visual: VisionTransformer, images: Tensor) -> Tensor:
+    """Patch tokens of the original path after several blocks, spread evenly over the tower.
+
+    Parameters
+    ----------
+    visual : VisionTransformer
+        open_clip's image tower.
+    images : Tensor
+        (N, 3, H, W) normalised; H and W multiples of the patch size.
+
+    Returns
+    -------
+    Tensor
+        (T, N, L, W) tokens after the blocks that `quarters` names, neither projected nor normalised.
+    """
+    z = embed(visual, images)
+    wanted, found = quarters(visual), []
+    for number, block in enumerate(visual.transformer.resblocks, start=1):
+        z, _ = _original_block(block, z, slice(None))
+        if number in wanted:
+            found.append(z[:, 1:])
+    return torch.stack(found)
 
 
 def project(visual: VisionTransformer, tokens: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_anoclip.engine.detector import AnoCLIP, Detection
     from napari_anoclip.engine.image_encoder import ImageSource
     from napari_anoclip.engine.prompts import PromptSet
+    from napari_anoclip.engine.mutual import Others
     from napari_anoclip.engine.reference_memory import ReferenceMemory
     from napari_anoclip.engine.settings import AnoCLIPSettings
 
@@ -126,6 +127,7 @@ class Exam:
         regions: RegionSettings,
         *,
         memory: ReferenceMemory | None = None,
+        others: Others | None = None,
         on_progress: ProgressCallback | None = None,
         cancel: CancelFlag | None = None,
     ) -> list[Scores]:
@@ -151,6 +153,8 @@ class Exam:
             What counts as a region. A volume's are found plane by plane.
         memory : ReferenceMemory, optional
             References, as for `AnoCLIP.detect`.
+        others : Others, optional
+            Other images of the batch that the judged ones are of, as for `AnoCLIP.detect`.
         on_progress : callable, optional
             Called with a `Progress` after each image.
         cancel : CancelFlag, optional
@@ -175,7 +179,9 @@ class Exam:
             report("scoring judged images", done, len(asked))
             truth, source = self._truth(question), self._source(question)
             question.check(source.size)
-            found = model.detect(source, prompts, settings, block=truth.block, memory=memory, cancel=cancel)
+            found = model.detect(
+                source, prompts, settings, block=truth.block, memory=memory, others=others, cancel=cancel
+            )
             answers.append((truth, found))
         report("scoring judged images", len(asked), len(asked))
         low = min((float(found.map.min()) for _, found in answers), default=0.0)

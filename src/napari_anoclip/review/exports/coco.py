@@ -169,7 +169,7 @@ def _annotation(
         "category_id": categories[_category(judgement)],
         # COCO's evaluation ignores crowds: what is found there counts neither for nor against. So does "unsure".
         "iscrowd": int(unsure),
-        "segmentation": _run_lengths(region.mask, size) if rle or unsure else _segmentation(region.mask, size),
+        "segmentation": run_lengths(region.mask, size) if rle or unsure else _segmentation(region.mask, size),
         "area": region.mask.area,
         "bbox": [left, top, right - left, bottom - top],
         KEY: {
@@ -187,11 +187,11 @@ def _segmentation(mask: RegionMask, size: tuple[int, int]) -> Any:
     """Polygons along the pixels' edges; run lengths for a region with a hole, which polygons of COCO cannot have."""
     outer, holes = rings(mask)
     if holes:
-        return _run_lengths(mask, size)
+        return run_lengths(mask, size)
     return [ring[:, ::-1].ravel().tolist() for ring in outer]
 
 
-def _run_lengths(mask: RegionMask, size: tuple[int, int]) -> dict[str, Any]:
+def run_lengths(mask: RegionMask, size: tuple[int, int]) -> dict[str, Any]:
     """Compressed runs of clear and set pixels in turn, column by column."""
     columns, rows = np.nonzero(mask.bits.T)
     at = (columns + mask.start[1]) * size[0] + rows + mask.start[0]

@@ -92,7 +92,12 @@ class Outline:
 
 
 def jpeg_uri(pixels: Any, frame: Frame) -> str:
-    """Encode the shown part of an image.
+    """Encode the shown part of an image, as `uri_of` and `picture_of` do."""
+    return uri_of(picture_of(pixels, frame))
+
+
+def picture_of(pixels: Any, frame: Frame) -> Image.Image:
+    """Draw the shown part of an image.
 
     Parameters
     ----------
@@ -103,8 +108,8 @@ def jpeg_uri(pixels: Any, frame: Frame) -> str:
 
     Returns
     -------
-    str
-        ``data:image/jpeg;base64,...``
+    Image
+        Grey or RGB, of the frame's size.
 
     Raises
     ------
@@ -124,6 +129,11 @@ def jpeg_uri(pixels: Any, frame: Frame) -> str:
     picture = Image.fromarray((grey * 255 + 0.5).astype(np.uint8))
     if picture.size != (frame.width, frame.height):
         picture = picture.resize((frame.width, frame.height), Image.Resampling.LANCZOS)
+    return picture
+
+
+def uri_of(picture: Image.Image) -> str:
+    """A picture as ``data:image/jpeg;base64,...``."""
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -132,7 +132,7 @@ def export_table(
     report("writing table", 0, 1)
     everything = list(images)
     table = regions_table(everything, path_of=path_of, folder=file.parent)
-    table[_TEXTS] = table[_TEXTS].map(_harmless)
+    table[_TEXTS] = table[_TEXTS].map(harmless)
     content = table.to_csv(index=False, lineterminator="\n")
     report("writing table", 1, 1)
     write_file(file, content.encode("utf-8-sig", errors="replace"), overwrite)
@@ -191,7 +191,7 @@ def region_row(image: ImageReview, judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Text that no spreadsheet reckons with, and no reader takes for the end of a row."""
     plain = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return _FORMULA.sub(r"\1'\2", plain)
