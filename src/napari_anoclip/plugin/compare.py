@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from napari_anoclip.engine.prompts import PromptSet
     from napari_anoclip.plugin.job import Channel
     from napari_anoclip.plugin.models import ModelHolder
-    from napari_anoclip.plugin.plane import Plane
 
 LETTERS = "ABCD"
 
 _SWITCHES = {
     "adaptation.enabled": "TTA",
     "scoring.smooth": "smooth",
+    "mutual.enabled": "other images",
 }
 _SHORT = {"scoring.temperature": "τ", "tiling.mode": "", "scoring.image_score": "score by", "adaptation.adapter": ""}
 
@@ -43,7 +43,7 @@ class Snapshot:
     @classmethod
     def of(cls, request: RunRequest, others: Sequence[Snapshot]) -> Snapshot:
         """Keep a state, called by what differs from those that were kept before it."""
-        request = replace(request, planes=())
+        request = replace(request, planes=(), others=None)
         return cls(differences(request, others[0].request if others else None), request)
 
 
@@ -72,9 +72,9 @@ def differences(request: RunRequest, reference: RunRequest | None) -> str:
 
 
 def compare(
-    snapshots: Sequence[Snapshot], plane: Plane, models: ModelHolder, channel: Channel, cancel: CancelFlag
+    snapshots: Sequence[Snapshot], now: RunRequest, models: ModelHolder, channel: Channel, cancel: CancelFlag
 ) -> list[PlaneResult]:
-    """Score one plane with each state in turn; in the worker thread.
+    """Score the first plane of a request with each state in turn; in the worker thread.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def compare(
     results = []
     for letter, snapshot in zip(LETTERS, snapshots, strict=False):
         collector = _Collector(channel, letter)
-        replace(snapshot.request, planes=(plane,)).run(models, collector, cancel)
+        replace(snapshot.request, planes=now.planes[:1], others=now.others).run(models, collector, cancel)
         results += collector.results
     return results
 

@@ -131,7 +131,7 @@ class ComparePanel(QWidget):
     def compare_now(self) -> None:
         """Score the plane that is shown with everything that was kept."""
         try:
-            plane = self._current().planes[0]
+            now = self._current()
         except AnoCLIPError as error:
             self.notice.say(str(error))
             return
@@ -139,7 +139,7 @@ class ComparePanel(QWidget):
         self.notice.clear()
         snapshots, models = self.snapshots, self._models
         self._scored = snapshots
-        self.job.start(lambda channel, cancel: compare(snapshots, plane, models, channel, cancel))
+        self.job.start(lambda channel, cancel: compare(snapshots, now, models, channel, cancel))
 
     def close_comparison(self) -> None:
         """Take the comparison out of the viewer, which then is as it was."""

@@ -17,6 +17,7 @@ from napari_anoclip.plugin.dock_state import DockState
 from napari_anoclip.plugin.image_panel import ImagePanel
 from napari_anoclip.plugin.model_row import ModelRow
 from napari_anoclip.plugin.models import ModelChoice
+from napari_anoclip.plugin.mutual_panel import MutualPanel
 from napari_anoclip.plugin.planes import TILE_PIXELS
 from napari_anoclip.plugin.preferences import preferences
 from napari_anoclip.plugin.prompt_document import PromptDocument
@@ -47,7 +48,7 @@ class Controls(QObject):
 
     Attributes
     ----------
-    image, prompts, editor, model, adaptation, scoring, tiling, tower
+    image, prompts, editor, model, adaptation, mutual, scoring, tiling, tower
         The panels.
     adapt, live : QCheckBox
         Whether to adapt, and whether to score again by itself.
@@ -68,6 +69,7 @@ class Controls(QObject):
         self.editor = PromptEditor(self.document)
         self.model = ModelRow()
         self.adaptation = AdaptationPanel()
+        self.mutual = MutualPanel(viewer, self.image)
         self.scoring = ScoringPanel(viewer)
         self.tiling = SettingsForm(TilingSettings)
         self.tower = SettingsForm(AnoCLIPSettings)
@@ -90,6 +92,7 @@ class Controls(QObject):
         self.scoring.display_changed.connect(self.redisplay)
         self.scoring.references_wanted.connect(self._on_references)
         self.adaptation.changed.connect(self._on_adaptation)
+        self.mutual.changed.connect(self.rescore)
         self.tiling.changed.connect(self._on_tiling)
 
     @property
@@ -101,6 +104,7 @@ class Controls(QObject):
                 "adaptation": self.adaptation.value.model_copy(update={"enabled": self.adapt.isChecked()}),
                 "tiling": self.tiling.value,
                 "references": self._references,
+                "mutual": self.mutual.value,
             }
         )
 
@@ -111,6 +115,7 @@ class Controls(QObject):
         self.adaptation.value = settings.adaptation
         self.tiling.value = settings.tiling
         self.references = settings.references
+        self.mutual.value = settings.mutual
         self.adapt.setChecked(settings.adaptation.enabled)
 
     @property
@@ -148,15 +153,19 @@ class Controls(QObject):
         AnoCLIPError
             With a sentence, if there is nothing that can be run.
         """
+        planes, settings, others = tuple(self.image.planes()), self.settings, self.mutual.others()
+        if settings.mutual.enabled and others is None:  # a result says what was done, not what was wished for
+            settings = settings.model_copy(update={"mutual": settings.mutual.model_copy(update={"enabled": False})})
         return RunRequest(
-            tuple(self.image.planes()),
+            planes,
             self.prompts.prompts,
-            self.settings,
+            settings,
             self.scoring.display,
             self.model.choice,
             self._good_images if self.scoring.display.range == "own" else (),
             self.image.choice,
             self._memory if self._references.enabled else None,
+            others,
         )
 
     def know(self, model: AnoCLIP) -> None:
@@ -217,6 +226,7 @@ class Controls(QObject):
 
     def close_down(self) -> None:
         """Let go of the viewer and of threads, before the dock goes."""
+        self.mutual.close_down()
         self.image.disconnect_viewer()
         self.document.close_down()
         self.scoring.close_down()

@@ -63,6 +63,7 @@ class AnoCLIPDock(LeavingWidget):
             for title, content in (
                 ("Prompts", self.controls.editor),
                 ("Adaptation", self.controls.adaptation),
+                ("Other images", self.controls.mutual),
                 ("Scoring and colours", self.controls.scoring),
                 ("Probe", self.probe),
                 ("Compare", self.compare),
@@ -124,6 +125,7 @@ class AnoCLIPDock(LeavingWidget):
         controls.redisplay.connect(lambda: bench.show_display(controls.scoring.display))
         controls.prompts.remarks_clicked.connect(self._show_remark)
         controls.adaptation.flick.connect(bench.flick)
+        controls.mutual.switched.connect(lambda on: self.sections["Other images"].say("on" if on else ""))
         self.run_bar.run_wanted.connect(self.run)
         self.run_bar.keep_wanted.connect(lambda: bench.run(keep=True))
         self.run_bar.cancel_wanted.connect(self.job.cancel)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_anoclip.engine.prompts import PromptSet
     from napari_anoclip.engine.reference_memory import ReferenceMemory
     from napari_anoclip.engine.settings import AnoCLIPSettings
+    from napari_anoclip.plugin.others import OtherImages
     from napari_anoclip.plugin.reviewer import Reviewer
 
 
@@ -45,6 +46,8 @@ class ExamRequest:
         The images.
     images : JudgedImages
         Where they come from.
+    others : OtherImages or None
+        The batch that they are of, where it is used.
     """
 
     model: ModelChoice
@@ -55,6 +58,7 @@ class ExamRequest:
     memory: ReferenceMemory | None
     judged: Judged
     images: JudgedImages
+    others: OtherImages | None = None
 
     @classmethod
     def of(cls, reviewer: Reviewer) -> ExamRequest:
@@ -62,6 +66,7 @@ class ExamRequest:
         controls = reviewer.desk.controls
         settings, display = controls.settings, controls.scoring.display
         images = JudgedImages.of(reviewer)
+        judged = images.now()
         threshold = display.threshold
         if threshold is None and display.range == "own":
             # Measured on the user's own pictures by a run; they are not read again for each edit.
@@ -73,8 +78,9 @@ class ExamRequest:
             threshold,
             reviewer.settings,
             controls.memory if settings.references.enabled else None,
-            images.now(),
+            judged,
             images,
+            _batch(reviewer, judged) if settings.mutual.enabled else None,
         )
 
     def same(self, other: object) -> bool:
@@ -119,6 +125,7 @@ class ExamRequest:
         prompts = prompts or self.prompts
         asked, broken = self.images.questions(self.judged)
         threshold = self.threshold_of(model, prompts, cancel)
+        others = None if self.others is None else self.others.gathered(model, self.settings, on_progress, cancel)
         scores = self.images.exam.examine(
             model,
             prompts,
@@ -127,6 +134,7 @@ class ExamRequest:
             threshold,
             self.regions,
             memory=self.memory,
+            others=others,
             on_progress=on_progress,
             cancel=cancel,
         )
@@ -135,4 +143,13 @@ class ExamRequest:
     @property
     def _asked(self) -> tuple[object, ...]:
         # By its digest: two prompt sets may differ in their title only.
-        return self.model, self.prompts.digest, self.settings, self.threshold, self.regions, self.memory
+        return self.model, self.prompts.digest, self.settings, self.threshold, self.regions, self.memory, self.others
+
+
+def _batch(reviewer: Reviewer, judged: Judged) -> OtherImages | None:
+    """The other images, unless they are the planes of a stack that some of the judged images are not of."""
+    others = reviewer.desk.controls.mutual.others()
+    if others is None or others.kind != "planes":
+        return others
+    entry = reviewer.entry
+    return others if entry is not None and all(image.key == entry.key for image in judged.images) else None

@@ -117,15 +117,15 @@ class ImagePanel(QObject):
         except ValidationError as error:
             raise ImageError("What was looked at cannot be restored: its record is damaged. Choose it anew.") from error
 
-    def shown(self) -> Plane:
-        """The plane that the viewer shows, through the chosen region.
+    def shown(self, layer: Image | None = None) -> Plane:
+        """The plane that the viewer shows, through the chosen region; of another layer, looked at in the same way.
 
         Raises
         ------
         ImageError
             If there is none.
         """
-        return shown_plane(*self._arguments())
+        return shown_plane(*self._arguments(layer))
 
     def planes(self) -> list[Plane]:
         """All planes that would be scored now, the shown one first.
@@ -162,11 +162,11 @@ class ImagePanel(QObject):
         self._listen(None)
         self._watch(None)
 
-    def _arguments(self) -> tuple[Any, ...]:
+    def _arguments(self, layer: Image | None = None) -> tuple[Any, ...]:
         """What `shown_plane` and `all_planes` take."""
         active = self._viewer.layers.selection.active
         own = isinstance(active, Image)  # a map or helper of ours: all other images are offered
-        image = checked(self._layer or (None if own else active))
+        image = checked(layer or self._layer or (None if own else active))
         choice = self.look_row.choice
         return image, self._viewer.dims, choice, outline_of(self._viewer, image, choice), self._tile_pixels
 

@@ -103,14 +103,14 @@ class PictureLoader(QObject):
         """Read a picture; `loaded` tells, at once where it was read ahead and its file is as it was."""
         self._wanted = path
         kept = self._kept.get(path)
-        if kept is not None and kept.version == _version(path):
+        if kept is not None and kept.version == file_version(path):
             self.job.cancel()
             self.loaded.emit(path, kept)
             return
         self._kept.pop(path, None)
         self.ahead.cancel()
         self.encoding.cancel()
-        self.job.start(lambda *_: (path, _read(path)), newest=True)
+        self.job.start(lambda *_: (path, read_pixels(path)), newest=True)
 
     def look_ahead(self, paths: Iterable[Path]) -> None:
         """Read and encode pictures that may be wanted next, the likeliest first, and forget all others."""
@@ -162,7 +162,7 @@ class PictureLoader(QObject):
             self._kept[path] = pixels
 
 
-def _version(path: Path) -> tuple[int, ...]:
+def file_version(path: Path) -> tuple[int, ...]:
     """What changes with a file; nothing if it is not there."""
     try:
         found = path.stat()
@@ -171,10 +171,11 @@ def _version(path: Path) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size
 
 
-def _read(path: Path) -> Pixels:
+def read_pixels(path: Path) -> Pixels:
+    """Read a picture; an `ImageError` says why it cannot be."""
     if not path.parent.is_dir():
         raise ImageError(f"The folder “{path.parent.name}” is not there any more. Put it back, or open another one.")
-    version = _version(path)
+    version = file_version(path)
     data = read_picture(path)
     rgb = data.ndim >= 3 and data.shape[-1] in (3, 4)
     low, high = calc_data_range(data, rgb=rgb)
@@ -187,4 +188,4 @@ def _read_all(paths: Sequence[Path], channel: Channel, cancel: CancelFlag) -> No
         if cancel.is_set():
             return
         with suppress(AnoCLIPError):
-            channel.publish((path, _read(path)))
+            channel.publish((path, read_pixels(path)))

@@ -46,7 +46,10 @@ class Reading:
         """Explain a pixel with the model and the settings of its result; in the worker thread."""
         request, source = result.request, result.source
         with models.borrow(request.model, channel, cancel) as model:
-            explanation = model.explain(source, request.prompts, at, request.settings, memory=request.memory)
+            others = None if request.judges is None else request.judges.bank.again(result.detection.provenance)
+            explanation = model.explain(
+                source, request.prompts, at, request.settings, memory=request.memory, others=others
+            )
             return cls(at, explanation, model.similar(source, at, request.settings) if alike else None)
 
     @property
@@ -168,9 +171,10 @@ class ProbeView(QWidget):
                 bars.show_bars([])
             return
         explanation = reading.explanation
+        raised = f" and {explanation.raised:+.2f} by other images" * (explanation.raised > 0)
         self._detail.setText(
-            f"patch ({explanation.patch[0]}, {explanation.patch[1]}), logit {explanation.logit:+.2f}, by itself "
-            f"{explanation.probability:.3f}{' · held' * held}"
+            f"patch ({explanation.patch[0]}, {explanation.patch[1]}), logit {explanation.logit:+.2f}{raised}, by "
+            f"itself {explanation.probability:.3f}{' · held' * held}"
         )
         self._reference.setText(_reference_line(explanation))
         self._reference.setVisible(bool(explanation.reference))

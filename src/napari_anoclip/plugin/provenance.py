@@ -247,7 +247,7 @@ def _display(record: Mapping[str, Any]) -> DisplaySettings:
 
 
 def _recipe(record: Mapping[str, Any]) -> str:
-    made = {key: record["provenance"].get(key) for key in ("model_id", "settings", "prompts")}
+    made = {key: record["provenance"].get(key) for key in ("model_id", "settings", "prompts", "others")}
     window = dict(record["window"])
     window["index"] = [i is None for i in window["index"]]
     return json.dumps([made, window], sort_keys=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_anoclip.engine.errors import AnoCLIPError
 from napari_anoclip.plugin.job import JobState
 from napari_anoclip.plugin.picture_loader import Ahead
 
@@ -48,14 +50,15 @@ class QueueScoring(QObject):
         self._due.timeout.connect(self._run)
         self._wanted = False
 
-    def score(self) -> None:
-        """Run the workbench on the picture that is shown, as soon as it can."""
+    def score(self, pictures: Sequence[Path]) -> None:
+        """Run the workbench on the picture that is shown, as soon as it can; these are all pictures of its queue."""
         desk = self._followed()
+        desk.controls.mutual.pictures = pictures
         before, self._picture = self._picture, _id_of(self._canvas.layer)
         self._wanted = True
         if not desk.job.busy:
             self._due.start()
-        elif self._runs_on and self._runs_on in (before, self._picture):
+        elif self._runs_on and self._runs_on in (before, self._picture) and not _is_prepared(desk):
             desk.job.cancel()
 
     def ahead(self, pixels: Sequence[Pixels]) -> Ahead | None:
@@ -104,6 +107,14 @@ class QueueScoring(QObject):
             desk.run()
         if not desk.job.busy:
             self.rested.emit()
+
+
+def _is_prepared(desk: AnoCLIPDock) -> bool:
+    """Whether the run under way looks at the folder, which the next one would have to begin anew."""
+    try:
+        return desk.controls.request().is_prepared
+    except AnoCLIPError:
+        return False
 
 
 def _id_of(layer: Layer | None) -> str:

@@ -192,7 +192,7 @@ class QueueWalk(QObject):
         self._shown, self._touched = place, False
         self._was_done = self.queue[place].done
         self.canvas.show(path, pixels)
-        self._scoring.score()
+        self._scoring.score(self.queue.paths)
         self._reviewer.look()  # at once: the next key must not be about a region of the picture before
         self._look_ahead()
         self._say("")

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from napari_anoclip.engine.detector import AnoCLIP, Detection
     from napari_anoclip.engine.histogram import ScoreHistogram
     from napari_anoclip.engine.image_encoder import ImageSource
+    from napari_anoclip.engine.mutual import Others
     from napari_anoclip.engine.progress import CancelFlag
     from napari_anoclip.engine.prompts import PromptSet
     from napari_anoclip.engine.reference_memory import ReferenceMemory
     from napari_anoclip.engine.settings import AnoCLIPSettings
     from napari_anoclip.plugin.job import Channel
+    from napari_anoclip.plugin.others import OtherImages
     from napari_anoclip.plugin.planes import Plane
 
 _log = logging.getLogger(__name__)
@@ -65,6 +67,8 @@ class RunRequest:
         What was chosen of the image, JSON-like, for the record.
     memory : ReferenceMemory, optional
         Patches that were judged; they count where ``settings.references`` is enabled.
+    others : OtherImages, optional
+        The batch that the planes are of; it counts where ``settings.mutual`` is enabled.
     """
 
     planes: tuple[Plane, ...]
@@ -75,14 +79,25 @@ class RunRequest:
     references: tuple[Reference, ...] = field(default=(), repr=False)
     image_choice: dict[str, Any] = field(default_factory=dict)
     memory: ReferenceMemory | None = field(default=None, repr=False)
+    others: OtherImages | None = field(default=None, repr=False)
+
+    @property
+    def judges(self) -> OtherImages | None:
+        """The other images, where they count."""
+        return self.others if self.settings.mutual.enabled else None
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether another run is looking at the other images just now as this one would."""
+        return self.judges is not None and self.judges.bank.is_gathering(self.judges, self.settings)
 
     def continues(self, other: RunRequest) -> bool:
         """Whether the results of both may stand beside each other: the same question to planes of the same stack."""
         return (
             same_stack(self.planes[0], other.planes[0])
             and self.prompts.digest == other.prompts.digest
-            and (self.settings, self.model, self.display.range, self.references, self.memory)
-            == (other.settings, other.model, other.display.range, other.references, other.memory)
+            and (self.settings, self.model, self.display.range, self.references, self.memory, self.judges)
+            == (other.settings, other.model, other.display.range, other.references, other.memory, other.judges)
         )
 
     def run(self, models: ModelHolder, channel: Channel, cancel: CancelFlag) -> RunSummary:
@@ -119,7 +134,7 @@ class RunRequest:
             if self.display.range == "calibrated":
                 # A kept range needed no pictures; the next edit of the prompts will, and is not to wait for them.
                 model.encode_references(self.settings, cancel=cancel)
-        return RunSummary(self, tuple(broken))
+        return RunSummary(self, tuple(broken), "" if self.judges is None else self.judges.bank.news())
 
     def _score(
         self, model: AnoCLIP, plane: Plane, report: Callable[[Progress], None], channel: Channel, cancel: CancelFlag
@@ -133,6 +148,7 @@ class RunRequest:
             self.settings,
             block=plane.block,
             memory=self.memory,
+            others=self._look_at_others(model, plane, source.digest, channel, cancel),
             on_step=lambda step, loss: channel.publish(LossStep(step, loss)),
             on_progress=report,
             cancel=cancel,
@@ -143,6 +159,15 @@ class RunRequest:
         calibrated = model.display_range(self.prompts, self.settings, references, on_progress=report, cancel=cancel)
         seen = detection.map if plane.mask is None else detection.map[plane.mask]
         return PlaneResult(plane, detection, calibrated, ScoreHistogram.of(seen), self)
+
+    def _look_at_others(
+        self, model: AnoCLIP, plane: Plane, digest: str, channel: Channel, cancel: CancelFlag
+    ) -> Others | None:
+        """What was seen of the other images, where they count; of a plane that changed, what is seen now."""
+        if self.judges is None:
+            return None
+        self.judges.bank.compare(plane, digest)
+        return self.judges.gathered(model, self.settings, channel, cancel)
 
 
 @dataclass(frozen=True)
@@ -182,20 +207,22 @@ class PlaneResult:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What came of a run as a whole: the planes that failed, each with its sentence."""
+    """What came of a run as a whole: the planes that failed, each with its sentence, and what else is to be told."""
 
     request: RunRequest
     broken: tuple[tuple[Plane, str], ...] = ()
+    news: str = ""
 
     @property
     def sentence(self) -> str:
-        """What to tell about the planes that failed; nothing if none did."""
+        """What to tell about the planes that failed, and else; nothing if all is well."""
         if not self.broken:
-            return ""
+            return self.news
         count, total = len(self.broken), len(self.request.planes)
         named = ", ".join("/".join(map(str, plane.hidden)) for plane, _ in self.broken[:SHOWN_BROKEN])
         more = f" and {count - SHOWN_BROKEN} more" if count > SHOWN_BROKEN else ""
-        return f"{count} of {total} planes could not be scored, number {named}{more}. {self.broken[0][1]}"
+        failed = f"{count} of {total} planes could not be scored, number {named}{more}. {self.broken[0][1]}"
+        return f"{failed} {self.news}".strip()
 
 
 def limits(display: DisplaySettings, calibrated: DisplayRange) -> tuple[float, float]:

@@ -88,6 +88,11 @@ class Section(QWidget):
         """Show or fold away the content."""
         self._button.setChecked(opened)
 
+    def say(self, words: str) -> None:
+        """Say something beside the title that holds though it is folded away: that it is on."""
+        self._button.setText(f"{self.title} · {words}" if words else self.title)
+        self._button.setAccessibleName(f"{self._button.text()}, section")
+
     def _on_toggled(self, opened: bool) -> None:
         self._button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
         self._content.setVisible(opened)

@@ -74,6 +74,7 @@ class Workbench(QObject):
         self._ask = ask
         self._request: RunRequest | None = None
         self._keep = False
+        self._patient = False
         self.by_itself = False
         self._results: dict[tuple[int, ...], PlaneResult] = {}
         self._shown: PlaneResult | None = None
@@ -83,6 +84,7 @@ class Workbench(QObject):
         self.job.published.connect(self._on_published)
         self.job.succeeded.connect(self._on_summary)
         self.job.failed.connect(self._on_error)
+        self.job.cancelled.connect(self._on_cancelled)
 
     @property
     def result(self) -> PlaneResult | None:
@@ -170,7 +172,10 @@ class Workbench(QObject):
         except AnoCLIPError as error:
             self.said.emit(str(error), "", None)
             return
-        if self._models.loaded(request.model) is not None:
+        if request.is_prepared and self.job.busy:  # an edit does not throw away what has taken so long
+            self._patient = True
+            self.live.touch()
+        elif self._models.loaded(request.model) is not None:
             self._start(request, newest=True, by_itself=self.by_itself or not self.job.busy)
 
     def _start(self, request: RunRequest, newest: bool = False, keep: bool = False, by_itself: bool = False) -> None:
@@ -178,6 +183,7 @@ class Workbench(QObject):
             self.said.emit(BUSY, "", None)
             return
         self.by_itself = by_itself
+        self._patient = False
         self.live.forget()
         if self._request is not None and not request.continues(self._request):
             self._results.clear()
@@ -225,6 +231,11 @@ class Workbench(QObject):
         shown = self._shown
         if shown is not None and any(result.plane is shown.plane for result in self._results.values()):
             self.shown.emit(shown)  # the histogram is that of the whole stack by now
+
+    def _on_cancelled(self) -> None:
+        if self._patient:  # what waited for the run that was cancelled is not wanted any more
+            self._patient = False
+            self.live.forget()
 
     def _on_error(self, error: AnoCLIPError) -> None:
         request = self._request
