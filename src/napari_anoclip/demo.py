@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from napari_anoclip.plugin.review_dock import ReviewDock
 
 FIRST_SAMPLE = "grid"
+SIZE = (1600, 950)
+"""Of the window, in pixels: room for both docks beside an image."""
 PATIENCE = 600
 """Seconds after which a demo that has to save a picture gives up."""
 
@@ -26,28 +28,49 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sample", default=FIRST_SAMPLE, help="which sample to open (default: %(default)s)")
     parser.add_argument("--screenshot", type=Path, help="save a picture of the window with the result, then quit")
     options = parser.parse_args(arguments)
+    problem = show(options.sample, options.screenshot)
+    if problem:
+        print(problem, file=sys.stderr)
+    elif options.screenshot is not None:
+        print(f"Saved {options.screenshot.resolve()}")
+    return 1 if problem else 0
+
+
+def open_viewer(title: str) -> napari.Viewer:
+    """Open a window of napari, in the way that suits the platform."""
     if sys.platform == "win32":
         import torch  # noqa: F401 (its library may fail to start once Qt's is loaded)
     import napari
 
-    viewer = napari.Viewer(title="AnoCLIP demo")
-    problem = _show(viewer, options.sample, options.screenshot)
-    if problem:
-        print(problem, file=sys.stderr)
-    return 1 if problem else 0
+    viewer = napari.Viewer(title=title)
+    viewer.window.resize(*SIZE)
+    return viewer
 
 
-def _show(viewer: napari.Viewer, sample: str, screenshot: Path | None) -> str:
-    """Open the sample and run; with a picture to save, until it is saved. Gives a sentence if something failed."""
+def show(sample: str = FIRST_SAMPLE, screenshot: Path | None = None) -> str:
+    """Open a sample and run; come back when the window is closed or the picture of it is saved.
+
+    Parameters
+    ----------
+    sample : str
+        Name of one of the plugin's samples.
+    screenshot : Path, optional
+        Where to save a picture of the window with the result; the window is closed then.
+
+    Returns
+    -------
+    str
+        A sentence if something failed; else empty.
+    """
     import napari
     from qtpy.QtCore import QTimer
 
+    viewer = open_viewer("AnoCLIP demo")
     try:
         viewer.layers.selection.active = viewer.open_sample("napari-anoclip", sample)[0]
     except KeyError:
         viewer.close()
         return f"There is no sample “{sample}”; File > Open Sample > AnoCLIP lists them."
-    viewer.window.resize(1600, 950)
     dock: AnoCLIPDock
     _, dock = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP")
     review: ReviewDock
@@ -67,7 +90,6 @@ def _show(viewer: napari.Viewer, sample: str, screenshot: Path | None) -> str:
 
     def save() -> None:
         viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
-        print(f"Saved {screenshot.resolve()}")
         finish("")
 
     def found() -> None:

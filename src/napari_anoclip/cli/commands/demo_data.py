@@ -1,0 +1,51 @@
+"""`anoclip demo-data`: a generated data set, to try out `evaluate` and `run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from napari_anoclip.batch.demo_data import DemoDataSettings, write_demo_data
+from napari_anoclip.cli.call import Call, alone, command
+from napari_anoclip.cli.options import OptionGroup
+
+app = alone()
+
+DATA = OptionGroup(DemoDataSettings, "", "What to draw")
+
+
+@command(
+    app,
+    DATA,
+    examples=(
+        "anoclip demo-data parts/ # laid out like MVTec AD",
+        "anoclip demo-data parts/ --layout visa --images 100 --side 512",
+        "anoclip evaluate mvtec parts/ # and what to do with it",
+    ),
+)
+def demo_data(
+    call: Call, folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new or an empty folder.")]
+) -> None:
+    """Write a small generated data set, laid out like a published one."""
+    settings = call.chosen.over(DemoDataSettings())
+    with call.meter() as meter:
+        root = write_demo_data(
+            folder,
+            settings.layout,
+            images=settings.images,
+            side=settings.side,
+            seed=settings.seed,
+            materials=settings.materials,
+            on_progress=meter,
+            cancel=call.cancel,
+        )
+    count = settings.images * len(settings.materials)
+    call.answer(
+        {"folder": root.absolute(), **settings.model_dump(mode="json")},
+        f"{count} test pictures of {len(settings.materials)} materials are in {escape(str(root))}. Figures on them say "
+        "that the machinery works, and nothing of real things.",
+        f"Try: anoclip evaluate {settings.layout} {escape(str(root))}",
+    )
