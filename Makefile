@@ -14,7 +14,7 @@ help:
 	@echo "make demo              open napari on a defect image, show its heatmap and judge what was found"
 	@echo "make test              lint, types and the whole test suite"
 	@echo "make lint              lint and types only"
-	@echo "make bench             print speed ratios, how fast the window answers, what judgements are worth"
+	@echo "make bench             print speed ratios, how fast the window answers, what judgements and the other images are worth"
 	@echo "make screenshots       make the pictures of the documentation anew"
 	@echo "make train-builtin     rebuild the built-in model (up to 8 hours, can be interrupted and resumed)"
 	@echo "make evaluate-builtin  print how good the built-in model is, on freshly drawn images"
@@ -38,6 +38,9 @@ lint: setup
 bench: setup
 	$(PYTHON) -m benchmarks.engine
 	$(PYTHON) -m benchmarks.metrics
+	$(PYTHON) -m benchmarks.figures
+	$(PYTHON) -m benchmarks.batch
+	$(PYTHON) -m benchmarks.mutual
 	$(PYTHON) -m benchmarks.tuning
 	$(PYTHON) -m benchmarks.expert_loop --plot docs/images/expert_loop.png
 	$(SCREEN) $(PYTHON) -m benchmarks.live
