@@ -11,7 +11,6 @@ import argparse
 import logging
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.peak import peak_megabytes
 from benchmarks.report import line
 from napari_anoclip.batch.cluster import ClusterSettings, score_on_cluster
 from napari_anoclip.batch.cluster_connection import connected
@@ -141,28 +141,14 @@ def dask(bench: Bench, workers: int, threads: int, rounds: int) -> None:
 
 def memory(bench: Bench) -> None:
     """Each figure is the peak of a process of its own."""
-    peaks = [peak_megabytes(bench.draw(images)) for images in (bench.images // 4, bench.images)]
-    remark = f"{peaks[1]:.0f} MB, torch and model included; {peaks[0]:.0f} MB for a quarter of the images"
-    line(f"peak memory, {bench.images} images / {bench.images // 4}", peaks[1] / peaks[0], 1.05, remark)
-
-
-def peak_megabytes(pictures: Path) -> float:
-    # Not getrusage: after a fork, it begins with what the parent had.
-    code = (
+    program = (
         "import sys, tempfile; from pathlib import Path; from benchmarks import batch as b\n"
         "with tempfile.TemporaryDirectory() as folder:\n"
         "    b.run([Path(sys.argv[1])], Path(folder), b.RECIPE, b.OUTPUT)\n"
-        "status = Path('/proc/self/status').read_text().splitlines()\n"
-        "print(next(int(row.split()[1]) for row in status if row.startswith('VmHWM')) / 1024)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(pictures)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[1],
-    )
-    return float(done.stdout.split()[-1])
+    peaks = [peak_megabytes(program, str(bench.draw(images))) for images in (bench.images // 4, bench.images)]
+    remark = f"{peaks[1]:.0f} MB, torch and model included; {peaks[0]:.0f} MB for a quarter of the images"
+    line(f"peak memory, {bench.images} images / {bench.images // 4}", peaks[1] / peaks[0], 1.05, remark)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import numpy as np
 import open_clip
 import torch
 
+from benchmarks.peak import peak_megabytes
 from benchmarks.report import line
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet
 from napari_anoclip.engine.settings import AdaptationSettings, ScoringSettings, TilingSettings
@@ -240,25 +241,20 @@ def tiles(bench: Bench) -> None:
     slope = np.polyfit(np.log(counts[1:]), np.log(medians[1:]), 1)[0]
     remark = ", ".join(f"{n}: {1000 * s:.0f} ms" for n, s in zip(counts, medians, strict=True))
     line("n tiles / 1 tile, exponent over n = 4, 16, 36", float(slope), 1.05, remark)
-    peaks = [peak_megabytes(n) for n in (16, 36, 100)]
+    peaks = [peak_of_tiles(n) for n in (16, 36, 100)]
     line("peak memory, 100 tiles / 16 tiles", peaks[2] / peaks[0], 1.05, ", ".join(f"{p:.0f} MB" for p in peaks))
 
 
-def peak_megabytes(count: int) -> float:
-    """Peak resident memory of a process that runs one image of so many tiles."""
-    code = (
-        "import resource; import numpy as np, benchmarks.engine as b; bench = b.Bench('cpu', 1, '')\n"
+def peak_of_tiles(count: int) -> float:
+    """Peak memory, in MB, of a process that runs one image of so many tiles."""
+    return peak_megabytes(
+        "import numpy as np, benchmarks.engine as b; bench = b.Bench('cpu', 1, '')\n"
         f"side = 240 * {math.isqrt(count)}\n"
         "from napari_anoclip.engine.settings import AnoCLIPSettings, TilingSettings\n"
         "short = b.PromptSet.preset('short', 'carpet')\n"
         "bench.ano.detect(np.zeros((side, side, 3), np.uint8), short, "
         "AnoCLIPSettings(tiling=TilingSettings(mode='tiles', overlap=0.0)))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
-    )
-    return float(done.stdout.split()[-1])
 
 
 def import_time(bench: Bench) -> None:

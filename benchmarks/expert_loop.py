@@ -28,7 +28,7 @@ from skimage.measure import label
 
 from benchmarks.materials import JUDGED, KEPT, MATERIALS, Material, Picture
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.reference_memory import ReferenceMemory
 from napari_anoclip.engine.settings import ReferenceSettings
 from napari_anoclip.review.exam import Question

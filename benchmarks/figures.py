@@ -6,14 +6,12 @@ python -m benchmarks.figures
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 from skimage.filters import gaussian
 
+from benchmarks.peak import peak_megabytes
 from benchmarks.report import line
 from napari_anoclip.batch.figures import FigureCounter
 
@@ -52,22 +50,14 @@ def count(pictures: Pictures, number: int) -> None:
             counter.figures()
 
 
-def peak_megabytes(number: int) -> float:
-    """Peak resident memory of a process that counts so many pictures."""
-    code = (
-        "import resource; from benchmarks.figures import *\n"
-        f"count(Pictures(SMALL, 0.0, 1.0), {number})\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
-    )
-    return float(done.stdout.split()[-1])
+def peak_of_maps(number: int) -> float:
+    """Peak memory, in MB, of a process that counts so many pictures."""
+    return peak_megabytes(f"from benchmarks.figures import *\ncount(Pictures(SMALL, 0.0, 1.0), {number})\n")
 
 
 def main() -> None:
     print("| figures of a data set | measured | target | met | |\n|---|---|---|---|---|")
-    few, many = (peak_megabytes(number) for number in (FEW, MANY))
+    few, many = (peak_of_maps(number) for number in (FEW, MANY))
     remark = f"{many:.0f} MB against {few:.0f} MB"
     line(f"peak memory, {MANY} / {FEW} maps of {SMALL}²", many / few, MEMORY_TARGET, remark)
     for name, (low, high) in RANGES.items():

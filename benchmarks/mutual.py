@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.materials import KEPT, MATERIALS, Material
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.mutual import Others, rescore
 from napari_anoclip.engine.settings import MutualSettings, MutualTokens
 from training.metrics import aupro, auroc
