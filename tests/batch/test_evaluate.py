@@ -12,7 +12,6 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from napari_anoclip.batch import category_pass
-from napari_anoclip.batch import figures as figures_module
 from napari_anoclip.batch.datasets import DATASETS, DataSet, Sample
 from napari_anoclip.batch.demo_data import write_demo_data
 from napari_anoclip.batch.errors import BatchError
@@ -24,6 +23,7 @@ from napari_anoclip.batch.recipe import ModelSpec
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet, vision
 from napari_anoclip.engine.errors import Cancelled
 from napari_anoclip.engine.settings import AdaptationSettings, MutualSettings, ScoringSettings, TilingSettings
+from napari_anoclip.review import bootstrap
 
 PROMPTS = PromptSet.compose(object="thing", normal_states=["normal {}"], abnormal_states=["damaged {}"])
 FIT = Protocol(prompts=PROMPTS)
@@ -86,7 +86,7 @@ def tower_runs(model: AnoCLIP, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
-    monkeypatch.setattr(figures_module, "_RESAMPLES", 4)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 4)
 
 
 def by_hand(model, root, category, word, settings):

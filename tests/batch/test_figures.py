@@ -13,6 +13,7 @@ from napari_anoclip.batch import figures as module
 from napari_anoclip.batch.figures import IMAGE_FIGURES, PIXEL_FIGURES, TITLES, FigureCounter, mean_figures
 from napari_anoclip.batch.score_bins import ScoreBins, order_keys, scores_of
 from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.review import bootstrap
 
 
 def squash(logits, low=0.0, high=1.0):
@@ -92,7 +93,7 @@ def plain_rescaled_pro(pictures):
 def few_resamples(request, monkeypatch):
     """Values are those of all images: only intervals need more."""
     if request.cls is not TestInterval:
-        monkeypatch.setattr(module, "_RESAMPLES", 4)
+        monkeypatch.setattr(bootstrap, "RESAMPLES", 4)
 
 
 SHAPES = {

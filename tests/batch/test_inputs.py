@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tifffile
 from batch.small import pixels, write_pictures
 
+from napari_anoclip.batch.datasets import DataSetError, FolderSettings, folder_data_set
 from napari_anoclip.batch.errors import InputError
 from napari_anoclip.batch.inputs import Input, file_digest, find_inputs, read_input
 from napari_anoclip.engine.errors import ImageError
@@ -120,3 +122,45 @@ def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     assert file_digest(first) == file_digest(copy) != file_digest(second)
     with pytest.raises(ImageError, match="cannot be read"):
         file_digest(tmp_path / "nowhere.png")
+
+
+def test_the_results_of_an_earlier_run_are_no_pictures_unless_they_are_named(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 1)
+    write_pictures(tmp_path / "first" / "maps", 1)
+    (tmp_path / "first" / "records").mkdir()
+    (tmp_path / "first" / "recipe.json").touch()
+    assert keys(tmp_path, without=tmp_path / "second") == ["0.png"]
+    assert keys(tmp_path / "first" / "maps") == ["0.png"]
+
+
+def test_pictures_that_are_in_the_folder_of_the_results_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "parts", 1)
+    for out in (tmp_path, tmp_path / "parts"):
+        with pytest.raises(InputError, match="in the folder of the results"):
+            find_inputs([tmp_path / "parts"], without=out)
+
+
+def test_a_folder_that_cannot_be_read_is_an_input_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pictures(tmp_path, 1)
+    shut = tmp_path / "shut"
+    write_pictures(shut, 1)
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path) == shut:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert keys(tmp_path) == ["0.png", "shut"]
+    with pytest.raises(ImageError, match="right to read"):
+        file_digest(shut)
+    with pytest.raises(DataSetError, match="right to read"):
+        folder_data_set(FolderSettings()).open(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such files")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match="no file that can be read"):
+        file_digest(tmp_path / "pipe.png")

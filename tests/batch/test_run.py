@@ -23,7 +23,7 @@ from napari_anoclip.batch.pipeline import score
 from napari_anoclip.batch.recipe import Recipe
 from napari_anoclip.batch.records import Records
 from napari_anoclip.batch.run import RunSummary, run
-from napari_anoclip.batch.watch import Watched, WatchSettings
+from napari_anoclip.batch.watch import Sparingly, Watched, WatchSettings
 from napari_anoclip.engine import AnoCLIP
 from napari_anoclip.engine.errors import Cancelled
 from napari_anoclip.engine.progress import Progress
@@ -358,3 +358,15 @@ def test_a_file_is_taken_once_it_stood_still_and_again_when_it_changes(tmp_path:
     assert not taken(60)
     assert not taken(61, b"something else")
     assert taken(64)
+
+
+def test_tables_of_a_watched_folder_take_a_share_of_the_time_however_long_they_take() -> None:
+    now = [0.0]
+    summing = Sparingly(0.1, clock=lambda: now[0])
+    assert summing.due
+    with summing.doing():
+        now[0] = 3.0
+    now[0] = 32.9
+    assert not summing.due
+    now[0] = 33.0
+    assert summing.due

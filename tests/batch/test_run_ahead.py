@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from batch.small import RECIPE, load, pixels
 
-from napari_anoclip.batch import ahead
-from napari_anoclip.batch.ahead import Stopwatch, encoded, encoded_map
+from napari_anoclip.batch import encoding_line
+from napari_anoclip.batch.ahead import encoded, encoded_map
 from napari_anoclip.batch.room import Room
+from napari_anoclip.batch.stopwatch import Stopwatch
 from napari_anoclip.engine import AnoCLIP
 from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, DeviceMemoryError, ImageError
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import ImageSource
 
 SETTINGS = [RECIPE.settings]
 
@@ -64,7 +65,7 @@ def test_tokens_are_there_when_an_item_comes_however_few_may_be_kept(
 def test_images_that_fill_the_memory_for_pixels_come_one_after_the_other(
     model: AnoCLIP, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ahead, "HELD_PIXEL_BYTES", 1)
+    monkeypatch.setattr(encoding_line, "HELD_PIXEL_BYTES", 1)
     assert len(list(encoded(model, range(50, 60), pixels, SETTINGS, batch=4))) == 10
 
 

@@ -138,3 +138,18 @@ def test_the_picture_is_small_and_its_dots_are_where_the_figures_are(evaluation,
 def test_writing_leaves_nothing_else_behind(evaluation, tmp_path: Path):
     tables.write(evaluation, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(tables.FILES)
+
+
+def test_a_narrow_terminal_cuts_no_figure_off(evaluation: Evaluation) -> None:
+    console = Console(file=io.StringIO(), width=30)
+    console.print(tables.rich_tables(evaluation), crop=False)
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert text.count("70.0") >= len(TITLES)
+
+
+def test_a_dash_is_explained(evaluation: Evaluation) -> None:
+    assert not [line for line in tables.summary(evaluation) if "dash" in line]
+    without = evaluation.model_copy(update={"variants": (variant("default", (0.7, 0.8), pixels=False),)})
+    (said,) = [line for line in tables.summary(without) if "dash" in line]
+    assert said.endswith(": no mask (nut, a|b).")

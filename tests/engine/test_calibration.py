@@ -95,7 +95,7 @@ def test_a_range_kept_under_another_rule_is_measured_again(
     ano: AnoCLIP, good_images: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = ano.display_range(PROMPTS, references=good_images)
-    for module in ("calibration", "detector"):
+    for module in ("calibration", "range_measuring"):
         monkeypatch.setattr(f"napari_anoclip.engine.{module}.NORMAL_SHARE", NORMAL_SHARE / 2)
     assert ano.display_range(PROMPTS, references=good_images).high > before.high
 

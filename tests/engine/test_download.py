@@ -16,9 +16,11 @@ from napari_anoclip.engine import download
 from napari_anoclip.engine.download import (
     LocalModel,
     default_models_folder,
+    fetchable_models,
     local_models,
     local_or_downloaded,
     pretrained_config,
+    registered,
     remote_model,
 )
 from napari_anoclip.engine.errors import Cancelled, DownloadError, ModelError
@@ -270,6 +272,21 @@ def test_what_open_clip_has_fetched_before_is_listed(registry, tmp_path, monkeyp
         lambda *names: str(shared) if names[0] == REPOSITORY else None,
     )
     assert local_models(tmp_path / "models") == [LocalModel("ViT-B-32:openai", shared, 5)]
+
+
+def test_what_can_be_fetched_is_all_that_the_hub_has_and_the_method_works_on(registry):
+    assert fetchable_models() == ["ViT-B-32-quickgelu:openai", "ViT-B-32:openai"]
+
+
+def test_what_can_be_fetched_is_known_without_the_hub_and_can_be_loaded_by_its_name(monkeypatch):
+    monkeypatch.setattr(download.huggingface_hub, "HfFileSystem", None)
+    names = fetchable_models()
+    assert "ViT-B-16-plus-240:laion400m_e32" in names
+    assert names == sorted(set(names), key=str.lower)
+    assert not any(name.startswith(("RN50", "coca_", "convnext_")) for name in names)
+    for name in names:
+        _, entry = registered(name)
+        assert entry["hf_hub"]
 
 
 def test_the_hub_tells_the_size_before_anything_is_fetched(hub, registry, tmp_path):

@@ -13,7 +13,7 @@ from engine import golden
 
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet, prepared, vision
 from napari_anoclip.engine.errors import Cancelled
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.settings import MutualSettings, ScoringSettings, TilingSettings
 
 PROMPTS = PromptSet.compose(
@@ -133,19 +133,32 @@ def test_inputs_of_a_large_image_are_read_only_when_they_are_encoded(
     expected = ano.detect(source, PROMPTS, TILES)
     ano.forget_tokens()
     reads: list[int] = []
-    original = ano._images._inputs
+    original = ano._images._inputs.tiles
 
     def counted(*args: object) -> torch.Tensor:
         inputs = original(*args)
         reads.append(len(inputs))
         return inputs
 
-    monkeypatch.setattr(ano._images, "_inputs", counted)
+    monkeypatch.setattr(ano._images._inputs, "tiles", counted)
     ready = ano.prepare(source, TILES)
     assert reads == []
     ano.encode_ahead([ready])
     assert sum(reads) == ready.parts[0].count > 4
     np.testing.assert_allclose(ano.detect(source, PROMPTS, TILES).map, expected.map, atol=2e-6)
+
+
+@pytest.mark.parametrize("settings", [FITTED, TILES, VIEWS], ids=["fit", "tiles", "views"])
+def test_tokens_that_there_is_no_room_to_keep_are_not_encoded_twice(
+    ano: AnoCLIP, sources: list[ImageSource], tower_runs: list[int], settings: AnoCLIPSettings
+) -> None:
+    ano.token_cache_bytes = 0
+    ano.detect(sources[0], PROMPTS, settings)
+    alone = sum(tower_runs)
+    tower_runs.clear()
+    ano.encode_ahead([ano.prepare(sources[0], settings)])
+    ano.detect(sources[0], PROMPTS, settings)
+    assert sum(tower_runs) == alone
 
 
 def test_encoding_ahead_can_be_cancelled(ano: AnoCLIP, sources: list[ImageSource]) -> None:

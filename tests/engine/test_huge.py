@@ -15,6 +15,9 @@ from engine import golden
 
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet, image_encoder, imaging, token_field, vision
 from napari_anoclip.engine.errors import Cancelled, ImageError
+from napari_anoclip.engine.field_scoring import FieldScoring
+from napari_anoclip.engine.image_source import ImageSource
+from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.settings import AdaptationSettings, ScoringSettings, TilingSettings
 
 PROMPTS = PromptSet.compose(
@@ -85,9 +88,9 @@ def test_of_tiles_in_groups_no_more_than_a_group_is_there(
     load: Callable[[], AnoCLIP], picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = no_cache(load())
-    original, sizes, runs = AnoCLIP._probability, [], []
+    original, sizes, runs = FieldScoring.probability, [], []
 
-    def counted(self: AnoCLIP, tokens: torch.Tensor, *args: object) -> torch.Tensor:
+    def counted(self: FieldScoring, tokens: torch.Tensor, *args: object) -> torch.Tensor:
         sizes.append(tokens.numel() * 4)
         return original(self, tokens, *args)
 
@@ -97,13 +100,11 @@ def test_of_tiles_in_groups_no_more_than_a_group_is_there(
         runs.append(len(images))
         return two_paths(visual, images, **options)
 
-    monkeypatch.setattr(AnoCLIP, "_probability", counted)
+    monkeypatch.setattr(FieldScoring, "probability", counted)
     monkeypatch.setattr(vision, "two_paths", encoded)
     seen: list[tuple[int, int]] = []
     model.detect(picture, PROMPTS, TILES, on_progress=lambda progress: seen.append((progress.done, progress.total)))
-    lattice = model._images.fields(
-        image_encoder.ImageSource.of(picture), TILES.tiling, TILES.vv_blocks, image_encoder.Reporter()
-    )[-1].lattice
+    lattice = model._images.fields(ImageSource.of(picture), TILES.tiling, TILES.vv_blocks, Reporter())[-1].lattice
     count = len(lattice.tiles)
     assert count > 20
     assert max(sizes[:-1]) <= 3 * PATCH_BYTES
@@ -173,7 +174,7 @@ def test_stored_arrays_are_never_read_whole(
     expected = load().detect(pixels, PROMPTS, settings)
     monkeypatch.setattr(imaging, "_STRIP_PIXELS", 300 * 20)
     stored = Stored(pixels, chunk=64)
-    source = image_encoder.ImageSource.of(stored)
+    source = ImageSource.of(stored)
     assert stored.largest == 300 * 64, "whole rows of chunks"
     assert set(stored.decoded) == {1 if dtype is np.uint8 else 2}, "one pass to hash, one more to find the range"
     found = load().detect(source, PROMPTS, settings)

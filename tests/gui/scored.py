@@ -10,9 +10,9 @@ from napari.components import Dims
 from napari.layers import Image
 
 from napari_anoclip.engine.calibration import DisplayRange
-from napari_anoclip.engine.detector import Detection
+from napari_anoclip.engine.detection import Detection
 from napari_anoclip.engine.histogram import ScoreHistogram
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.settings import AnoCLIPSettings, DisplaySettings
 from napari_anoclip.plugin.models import ModelChoice

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gui.plates import Inspector, plate
 
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.plugin.judged_images import JudgedImages, left_out
 from napari_anoclip.review.judgement import Verdict
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
-from napari_anoclip.review import metrics
+from napari_anoclip.review import bootstrap
 from napari_anoclip.review.metrics import BINS, Figures, Scale, Scores, figures
 
 THRESHOLD = 0.5
@@ -181,7 +181,7 @@ class TestInterval:
         pictures = drawn(5, images=6)
         told = figures(counted(pictures), THRESHOLD).aupro
         draw = np.random.default_rng(99)
-        monkeypatch.setattr(metrics, "_RESAMPLES", 1)
+        monkeypatch.setattr(bootstrap, "RESAMPLES", 1)
         plain = []
         for _ in range(80):
             taken = [pictures[place] for place in draw.integers(0, 6, 6)]

@@ -11,8 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_anoclip.engine.detector import ImageSource
 from napari_anoclip.engine.errors import Cancelled, ImageError
+from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.imaging import fingerprint
 from napari_anoclip.review import pictures
 from napari_anoclip.review.pictures import Picture, find_moved, list_pictures, read_picture

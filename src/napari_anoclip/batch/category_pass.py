@@ -17,9 +17,9 @@ from napari_anoclip.batch.evaluation import Broken, Resolution
 from napari_anoclip.batch.figures import DataFigures, FigureCounter
 from napari_anoclip.batch.protocol import Protocol, Window
 from napari_anoclip.engine import AnoCLIP
-from napari_anoclip.engine.detector import Detection
+from napari_anoclip.engine.detection import Detection
 from napari_anoclip.engine.errors import AnoCLIPError, Cancelled
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.mutual import Others, rescore
 from napari_anoclip.engine.progress import CancelFlag, Progress, Reporter
 from napari_anoclip.engine.prompts import PromptSet

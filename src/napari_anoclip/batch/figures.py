@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from napari_anoclip.batch.curves import RESCALED_LIMIT, RESCALED_THRESHOLDS, Curves, above
 from napari_anoclip.batch.score_bins import ScoreBins, order_keys
 from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.review import bootstrap
+from napari_anoclip.review.curves import RESCALED_LIMIT, RESCALED_THRESHOLDS, Curves, above
 from napari_anoclip.review.metrics import FEWEST, Figure, counted
 
 FloatArray = NDArray[np.float64]
@@ -46,10 +47,6 @@ TITLES: Mapping[str, str] = {
 PIXEL_FIGURES = tuple(name for name in TITLES if not name.startswith("image_"))
 IMAGE_FIGURES = tuple(name for name in TITLES if name.startswith("image_"))
 
-_RESAMPLES = 400
-_SEED = 0
-_TOGETHER = 8
-_INTERVAL = (2.5, 97.5)
 _EIGHT_CONNECTED = np.ones((3, 3), bool)
 _DEFECT, _NORMAL, _OVERLAP = range(3)
 _NO_TWO = f"no two of its {RESCALED_THRESHOLDS} thresholds have different false-positive rates below {RESCALED_LIMIT}"
@@ -170,7 +167,7 @@ class FigureCounter:
         else:
             lack = "" if self._with_normal else "masks mark all pixels as defects"
         if lack:
-            return dict.fromkeys(PIXEL_FIGURES, _nothing(self._regions, lack))
+            return dict.fromkeys(PIXEL_FIGURES, Figure.nothing(self._regions, lack))
         words = (
             f"{counted(self._regions, 'defect region')} in {counted(self._with_regions, 'image')}, "
             f"normal pixels of {counted(self._with_normal, 'image')}"
@@ -184,7 +181,7 @@ class FigureCounter:
             lack = " and ".join(
                 f"no {what} image" for what, number in (("defective", bad), ("good", good)) if not number
             )
-            return dict.fromkeys(IMAGE_FIGURES, _nothing(good + bad, lack))
+            return dict.fromkeys(IMAGE_FIGURES, Figure.nothing(good + bad, lack))
         words = f"{counted(bad, 'defective image')}, {counted(good, 'good image')}"
         # There are few of them: ranks tell apart what float32 would not.
         ranks = np.unique([score for _, _, score in self._scores], return_inverse=True)[1].astype(np.int64)
@@ -218,7 +215,7 @@ def mean_figures(categories: Sequence[DataFigures]) -> DataFigures:
 def _mean(figures: Sequence[Figure]) -> Figure:
     known = [one for one in figures if one.value is not None]
     if not known:
-        return _nothing(0, figures[0].words if len(figures) == 1 else "no category has it")
+        return Figure.nothing(0, figures[0].words if len(figures) == 1 else "no category has it")
     value = math.fsum(one.value or 0.0 for one in known) / len(known)
     of = "" if len(known) == len(figures) else f" of {len(figures)}"
     words = f"mean of {len(known)}{of} {'category' if len(figures) == 1 else 'categories'}"
@@ -262,19 +259,12 @@ class _Tally:
 
     def _resampled(self, names: Sequence[str], groups: int, count: int) -> FloatArray:
         """Figures (1 + resamples, names) with groups drawn anew; of the groups as they are in the first row."""
-        taken = np.ones((1 + _RESAMPLES, groups))
-        taken[1:] = np.random.default_rng(_SEED).multinomial(groups, np.full(groups, 1 / groups), _RESAMPLES)
+        taken = bootstrap.draws(groups)
         by_group = self._coarse.counts.reshape(-1, GROUPS, self._kinds)[:, :groups].transpose(2, 1, 0)
         scores = self._coarse.scores
         # The regions of a resample are what their shares sum up to.
         regions = taken @ by_group[-1].sum(axis=1) if self._kinds > _OVERLAP else np.full(len(taken), float(count))
-        # As many at once as stay in the processor's cache.
-        return np.concatenate(
-            [
-                _values(names, taken[some] @ by_group, scores, regions[some])
-                for some in (slice(start, start + _TOGETHER) for start in range(0, len(taken), _TOGETHER))
-            ]
-        )
+        return bootstrap.of_each(lambda some: _values(names, taken[some] @ by_group, scores, regions[some]), len(taken))
 
 
 def _values(names: Sequence[str], counts: FloatArray, scores: FloatArray, regions: FloatArray) -> FloatArray:
@@ -294,12 +284,8 @@ def _values(names: Sequence[str], counts: FloatArray, scores: FloatArray, region
 
 def _figure(value: float, draws: FloatArray | None, count: int, words: str) -> Figure:
     if math.isnan(value):
-        return _nothing(count, _NO_TWO)  # the only figure of which that can come
+        return Figure.nothing(count, _NO_TWO)  # the only figure of which that can come
     low = high = None
     if draws is not None and not np.isnan(draws).all():
-        low, high = (float(end) for end in np.nanpercentile(draws.clip(0, 1), _INTERVAL))
+        low, high = bootstrap.interval(draws.clip(0, 1))
     return Figure(value=float(value), low=low, high=high, count=count, words=words)
-
-
-def _nothing(count: int, lack: str) -> Figure:
-    return Figure(value=None, low=None, high=None, count=count, words=lack)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.review.pictures import SUFFIXES, TIFF_SUFFIXES, Picture, list_pictures, read_picture
 
 _READ_BYTES = 1 << 20
+
+RESULTS = ("recipe.json", "records")
+"""What every folder of results has in it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ def find_inputs(paths: Iterable[Path], *, without: Path | None = None) -> list[I
     Parameters
     ----------
     paths : iterable of Path
-        Files, and folders that are gone through; hidden files and folders and those of review sessions are skipped.
+        Files, and folders that are gone through; hidden files and folders, those of review sessions and the results of
+        any run are skipped. A folder in them that cannot be read is an input itself, so that it is named as failed.
     without : Path, optional
         A folder in which nothing is an input: that of the results.
 
@@ -60,14 +65,20 @@ def find_inputs(paths: Iterable[Path], *, without: Path | None = None) -> list[I
     Raises
     ------
     InputError
-        If a path is not there, or is a file of another kind.
+        If a path is not there, or is a file of another kind, or all of them are in the folder of the results.
     """
     roots = [Path(path) for path in paths]
     out = None if without is None else without.resolve()
+    if out is not None and roots and all(root.resolve().is_relative_to(out) for root in roots):
+        raise InputError(
+            f"{roots[0]} is in the folder of the results, {without}, where no pictures are looked for: choose another "
+            "folder for the results, a new one in it will do."
+        )
     names = _root_names(roots)
     found: dict[tuple[Path, str], tuple[Path, str]] = {}
     for root, name in zip(roots, names, strict=True):
         home = _home(root).absolute()
+        results = _results_in(home)
         # Asking the system for each file's real path takes longer than all the rest: files of a folder are alike in it.
         folders: dict[Path, Path] = {}
         for path in _files(root.absolute()):
@@ -75,6 +86,8 @@ def find_inputs(paths: Iterable[Path], *, without: Path | None = None) -> list[I
             if folder not in folders:
                 folders[folder] = folder.resolve()
             whole = folders[folder]
+            if results(folder):
+                continue
             if (whole, path.name) not in found and (out is None or not whole.is_relative_to(out)):
                 below = path.relative_to(home).as_posix()
                 found[whole, path.name] = path, f"{name}/{below}" if name else below
@@ -135,6 +148,10 @@ def file_digest(path: Path) -> str:
         If it cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
+    if os.path.isdir(path):
+        raise ImageError(f"The folder {path.name} cannot be read: ask for the right to read it, or move it away.")
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for, for ever
+        raise ImageError(f"{path.name} is no file that can be read: move it away.")
     try:
         with path.open("rb") as file:
             while part := file.read(_READ_BYTES):
@@ -147,15 +164,29 @@ def file_digest(path: Path) -> str:
 def _files(root: Path) -> Sequence[Path]:
     if root.is_dir():
         try:
-            return list_pictures(root)
+            unreadable: list[Path] = []
+            pictures = list_pictures(root, unreadable=lambda error: unreadable.append(Path(error.filename)))
         except ImageError as error:
             raise InputError(str(error)) from error
+        return [*pictures, *unreadable]
     if not root.exists():
         raise InputError(f"There is no file or folder {root}: check how it is written.")
     if root.suffix.lower() not in SUFFIXES:
         kinds = ", ".join(sorted(SUFFIXES))
         raise InputError(f"{root.name} is not a picture by its ending: give a folder, or one of {kinds}.")
     return [root]
+
+
+def _results_in(home: Path) -> Callable[[Path], bool]:
+    """Whether a folder below another one belongs to the results of a run, whose maps are no pictures."""
+
+    @cache
+    def is_result(folder: Path) -> bool:
+        if folder == home or home not in folder.parents:
+            return False  # what is given by name is wanted
+        return all(os.path.exists(folder / name) for name in RESULTS) or is_result(folder.parent)
+
+    return is_result
 
 
 def _root_names(roots: list[Path]) -> list[str]:

@@ -11,14 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_anoclip.batch.ahead import BATCH, Stopwatch, encoded_map
+from napari_anoclip.batch.ahead import BATCH, encoded_map
 from napari_anoclip.batch.inputs import Input, file_digest, read_input
 from napari_anoclip.batch.outputs import OutputSettings, Scale, remove_map, said_in_words, write_map
 from napari_anoclip.batch.recipe import Recipe
 from napari_anoclip.batch.records import Record, RecordedRegion, Records, pack_token, path_text
+from napari_anoclip.batch.stopwatch import Stopwatch
 from napari_anoclip.engine import AnoCLIP
 from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, ImageError
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.progress import CancelFlag
 from napari_anoclip.review.regions import find_regions
 

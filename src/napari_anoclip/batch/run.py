@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_anoclip._version import __version__
-from napari_anoclip.batch.ahead import Stopwatch
-from napari_anoclip.batch.errors import InputError, OutputError
-from napari_anoclip.batch.inputs import Input, find_inputs, read_input
+from napari_anoclip.batch.errors import InputError
+from napari_anoclip.batch.gathering import gather_others
+from napari_anoclip.batch.inputs import Input, find_inputs
+from napari_anoclip.batch.out_folder import locked
 from napari_anoclip.batch.outputs import OutputSettings, Scale, said_in_words
 from napari_anoclip.batch.pipeline import recipe_digest, score
 from napari_anoclip.batch.recipe import Recipe
 from napari_anoclip.batch.records import Record, Records, path_text, remove_unfinished
 from napari_anoclip.batch.report import write_report
 from napari_anoclip.batch.resume import Checked, unfinished
+from napari_anoclip.batch.stopwatch import Stopwatch
 from napari_anoclip.batch.summaries import write_summaries
-from napari_anoclip.batch.watch import Watched, WatchSettings
+from napari_anoclip.batch.watch import Sparingly, WatchSettings, looks
 from napari_anoclip.engine import atomic
-from napari_anoclip.engine.errors import Cancelled, ImageError
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.errors import Cancelled
 from napari_anoclip.engine.progress import CancelFlag, Progress, ProgressCallback, Reporter
-from napari_anoclip.review.lock import Lock, SessionLocked
 
 if TYPE_CHECKING:
     from napari_anoclip.batch.cluster import ClusterSettings
@@ -132,14 +128,14 @@ def run(
     found = find_inputs(paths, without=out)
     if not found and not watch:
         raise InputError(f"There is no picture in {_named(paths)}: give another folder.")
-    with _locked(out):
+    with locked(out):
         remove_unfinished(out)
         report = Reporter(on_progress, cancel)
         report("loading model", 0, 1)
         model = model or recipe.model.load()
         report("loading model", 1, 1)
         scale = Scale.of(model, recipe, on_progress=on_progress, cancel=cancel)
-        others = _gathered(model, found, recipe, on_progress, cancel)
+        others = gather_others(model, found, recipe, on_progress=on_progress, cancel=cancel)
         job = _Run(model, recipe, out, output, scale, others, cluster, on_progress, cancel)
         job.write_recipe()
         stopped: Cancelled | InputError | None = None
@@ -222,31 +218,18 @@ class _Run:
 
     def watch(self, paths: Sequence[Path], settings: WatchSettings) -> None:
         """Do what is there, and whatever comes, until cancelled."""
-        watched = Watched(settings)
-        pause = threading.Event()
-        summed_up, took, news = time.monotonic(), 0.0, False
-        while True:
-            looking = time.monotonic()
-            found = find_inputs(paths, without=self.out)
-            new = watched.take(found)
-            looked = time.monotonic() - looking
-            gone = len(found) < len(self.known)
-            self.known = found
-            if new:
-                self.do(new, found)
-            news = news or gone or bool(new)
-            if news and time.monotonic() - summed_up >= took / _SUMMARY_SHARE:
-                before = time.monotonic()
-                self.sum_up()
-                summed_up, news = time.monotonic(), False
-                took = summed_up - before
-            self._tell("watching", len(self.finished) + len(self.checked.finished), len(found))
-            # A look at 100,000 files takes seconds.
-            until = time.monotonic() + max(settings.every, looked)
-            while (left := until - time.monotonic()) > 0:
-                self._check()
-                pause.wait(min(left, 0.1))
-            self._check()
+        summing = Sparingly(_SUMMARY_SHARE)
+        news = False
+        for look in looks(lambda: find_inputs(paths, without=self.out), settings, self.cancel):
+            news = news or bool(look.new) or len(look.found) < len(self.known)
+            self.known = look.found
+            if look.new:
+                self.do(look.new, look.found)
+            if news and summing.due:
+                with summing.doing():
+                    self.sum_up()
+                news = False
+            self._tell("watching", len(self.finished) + len(self.checked.finished), len(look.found))
 
     def sum_up(self) -> None:
         """Write tables and report of all that is known to be as the recipe and the files say now."""
@@ -327,71 +310,6 @@ class _Run:
     def _tell(self, stage: str, done: int, total: int) -> None:
         if self.on_progress is not None:
             self.on_progress(Progress(stage, done, total))
-
-    def _check(self) -> None:
-        if self.cancel is not None and self.cancel.is_set():
-            raise Cancelled("The run was cancelled.")
-
-
-def _gathered(
-    model: AnoCLIP,
-    inputs: Sequence[Input],
-    recipe: Recipe,
-    on_progress: ProgressCallback | None,
-    cancel: CancelFlag | None,
-) -> Others | None:
-    """What images are compared with, where the recipe has that."""
-    if not recipe.settings.mutual.enabled:
-        return None
-    from napari_anoclip.engine.mutual import Others
-
-    return Others.gather(model, _Sources(inputs), recipe.settings, on_progress=on_progress, cancel=cancel)
-
-
-class _Sources:
-    """The images that can be read, the next one while one is worked on."""
-
-    def __init__(self, inputs: Sequence[Input]) -> None:
-        self._inputs = inputs
-
-    def __length_hint__(self) -> int:
-        return len(self._inputs)
-
-    def __iter__(self) -> Iterator[ImageSource]:
-        with ThreadPoolExecutor(1, "anoclip-read") as pool:
-            here: Future[ImageSource | None] | None = None
-            for one in [*self._inputs, None]:
-                following = None if one is None else pool.submit(_source, one)
-                source = None if here is None else here.result()
-                here = following
-                if source is not None:
-                    yield source
-
-
-def _source(one: Input) -> ImageSource | None:
-    try:
-        return ImageSource.of(read_input(one))
-    except ImageError:
-        return None  # it is named when it is its turn to be scored
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Keep others from writing to the same folder."""
-    with said_in_words(out, out.parent):
-        out.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = Lock.take(out)
-            lock.check()  # of two that take over what a killed run left, one has it
-        except SessionLocked as error:
-            who = f"by {error.holder}" if error.holder else "by someone"
-            raise OutputError(
-                f"Results are being written to {out} {who}: wait until that has ended, or choose another folder."
-            ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _named(paths: Sequence[Path]) -> str:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ValidationError
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from napari_anoclip.batch.datasets.folders import some
 from napari_anoclip.batch.errors import InputError, OutputError
 from napari_anoclip.batch.evaluation import RESOLUTIONS, Evaluation, VariantResult
 from napari_anoclip.batch.figures import TITLES, DataFigures
@@ -26,6 +28,8 @@ FILES = ("figures.csv", "figures.json", "figures.md", "figures.png")
 """What `write` writes."""
 
 _NONE = "-"
+
+_WIDEST = 1000
 
 
 def percent(figure: Figure, *, interval: bool = False) -> str:
@@ -48,7 +52,7 @@ def percent(figure: Figure, *, interval: bool = False) -> str:
 def summary(evaluation: Evaluation) -> list[str]:
     """What was measured, on what and how, in sentences."""
     broken = len(evaluation.broken)
-    limit = "" if evaluation.limit is None else f" At most {evaluation.limit} pictures of each category."
+    limit = "" if evaluation.limit is None else f" At most {counted(evaluation.limit, 'picture')} of each category."
     words, side = RESOLUTIONS[evaluation.resolution], evaluation.image_size
     lines = [
         f"{evaluation.title}; model {evaluation.model}, {side} × {side} pixels, {evaluation.precision}, on "
@@ -56,6 +60,9 @@ def summary(evaluation: Evaluation) -> list[str]:
         f"Figures of pixels at {evaluation.resolution} resolution: {words}.",
         f"In hundredths, with 95 % bootstrap intervals.{limit}",
     ]
+    lacks = _lacks(evaluation)
+    if lacks:
+        lines.append(f"A dash stands where there is too little to tell a figure from: {'; '.join(lacks)}.")
     if broken:
         lines.append(f"{counted(broken, 'picture')} could not be used and {'was' if broken == 1 else 'were'} left out:")
         lines += [f"  {one.path}: {one.reason}" for one in evaluation.broken]
@@ -64,9 +71,9 @@ def summary(evaluation: Evaluation) -> list[str]:
 
 def rich_tables(evaluation: Evaluation) -> Group:
     """A table for each variant, and one of their means where there are several."""
-    parts: list[Table | Text] = [_rich_table(variant) for variant in evaluation.variants]
+    parts: list[_Whole | Text] = [_Whole(_rich_table(variant)) for variant in evaluation.variants]
     if len(evaluation.variants) > 1:
-        parts.append(_rich_comparison(evaluation))
+        parts.append(_Whole(_rich_comparison(evaluation)))
     parts += [Text(line) for line in summary(evaluation)]
     return Group(*parts)
 
@@ -181,6 +188,28 @@ def _rows(variant: VariantResult) -> Iterator[tuple[str, DataFigures, int, float
     for one in variant.categories:
         yield one.category, one.figures, len(one.broken), one.seconds
     yield MEAN, variant.mean, sum(len(one.broken) for one in variant.categories), variant.seconds
+
+
+def _lacks(evaluation: Evaluation) -> list[str]:
+    """What there is too little of, with the categories of which that is so."""
+    found: dict[str, dict[str, None]] = {}
+    for category in evaluation.variants[0].categories:
+        for key in TITLES:
+            if category.figures[key].value is None:
+                found.setdefault(category.figures[key].words, {})[category.category] = None
+    return [f"{words} ({some(list(names))})" for words, names in found.items()]
+
+
+class _Whole:
+    """A table as wide as it has to be: a figure that a narrow terminal cuts off is another figure."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.update(max_width=_WIDEST)
+        needed = Measurement.get(console, wide, self._table).maximum
+        yield from console.render(self._table, options.update(width=max(needed, options.max_width)))
 
 
 def _rich_table(variant: VariantResult) -> Table:

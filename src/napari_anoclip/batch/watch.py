@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_anoclip.batch.inputs import Input
+from napari_anoclip.engine.errors import Cancelled
+from napari_anoclip.engine.progress import CancelFlag
 
 State = tuple[int, int]
 """Time and size of a file."""
+
+_POLL = 0.1
 
 
 class WatchSettings(BaseModel):
@@ -72,6 +79,92 @@ class Watched:
         # What is gone is forgotten: should it come back, it is another file.
         self._since, self._taken = since, taken
         return new
+
+
+class Look(NamedTuple):
+    """What a look at a folder saw.
+
+    Attributes
+    ----------
+    found : list of Input
+        All that there are now.
+    new : list of Input
+        Those of them that are new or changed, and complete.
+    """
+
+    found: list[Input]
+    new: list[Input]
+
+
+def looks(find: Callable[[], list[Input]], settings: WatchSettings, cancel: CancelFlag | None = None) -> Iterator[Look]:
+    """Look again and again.
+
+    Parameters
+    ----------
+    find : callable
+        Gives all inputs that there are.
+    settings : WatchSettings
+        How often, and when a file counts as complete.
+    cancel : CancelFlag, optional
+        Polled between two looks.
+
+    Yields
+    ------
+    Look
+        Without end.
+
+    Raises
+    ------
+    Cancelled
+        If the flag is set.
+    """
+    watched = Watched(settings)
+    pause = threading.Event()
+    while True:
+        started = time.monotonic()
+        found = find()
+        new = watched.take(found)
+        took = time.monotonic() - started
+        yield Look(found, new)
+        # A look at 100,000 files takes seconds.
+        until = time.monotonic() + max(settings.every, took)
+        while not (cancel is not None and cancel.is_set()):
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            pause.wait(min(left, _POLL))
+        else:
+            raise Cancelled("The run was cancelled.")
+
+
+class Sparingly:
+    """When something that may take long is due again, so that it takes no more than a share of the time.
+
+    Parameters
+    ----------
+    share : float
+        Of the time that it may take.
+    clock : callable
+        Seconds that only rise.
+    """
+
+    def __init__(self, share: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._share = share
+        self._clock = clock
+        self._done, self._took = clock(), 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether so much time has passed since it was done that doing it again takes no more than the share."""
+        return self._clock() - self._done >= self._took / self._share
+
+    @contextmanager
+    def doing(self) -> Iterator[None]:
+        """Measure it, in a block."""
+        started = self._clock()
+        yield
+        self._done = self._clock()
+        self._took = self._done - started
 
 
 def _state(path: Path) -> State | None:

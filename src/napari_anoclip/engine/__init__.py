@@ -9,16 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_anoclip.engine.detector import Adaptation, AnoCLIP, Detection
+    from napari_anoclip.engine.detection import Adaptation, Detection
+    from napari_anoclip.engine.detector import AnoCLIP
     from napari_anoclip.engine.prompts import PromptSet
     from napari_anoclip.engine.settings import AnoCLIPSettings
 
 __all__ = ["Adaptation", "AnoCLIP", "AnoCLIPSettings", "Detection", "PromptSet"]
 
-_HOMES = {"PromptSet": "prompts", "AnoCLIPSettings": "settings"}
+_HOMES = {
+    "Adaptation": "detection",
+    "AnoCLIP": "detector",
+    "AnoCLIPSettings": "settings",
+    "Detection": "detection",
+    "PromptSet": "prompts",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'detector')}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

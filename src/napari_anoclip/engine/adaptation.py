@@ -8,7 +8,7 @@ arXiv 2308.15939 and the method page, section on TTA.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,7 @@ from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.scoring import cosines
 from napari_anoclip.engine.settings import AdaptationSettings
 from napari_anoclip.engine.text import TextFeatures
+from napari_anoclip.engine.token_field import TokenField, TokenStream
 
 _CHUNK_TOKENS = 8192
 """Tokens that pass the adapter at once; gradients add up over chunks, so that memory does not grow with the image."""
@@ -78,7 +79,7 @@ def adapt_tokens(
     tokens: Tensor,
     text: TextFeatures,
     settings: AdaptationSettings,
-    temperature: float,
+    model_temperature: float,
     *,
     noise: Tensor | None = None,
     init: tuple[Tensor, Tensor] | None = None,
@@ -95,8 +96,8 @@ def adapt_tokens(
         Features of the prompts.
     settings : AdaptationSettings
         Steps, rates, weights, start and seed.
-    temperature : float
-        Softmax temperature of the loss.
+    model_temperature : float
+        Softmax temperature of the loss, where the settings have none of their own.
     noise : Tensor, optional
         (steps, L, C) recorded noise, standard deviation included, in place of the seeded draws.
     init : tuple of Tensor, optional
@@ -116,6 +117,7 @@ def adapt_tokens(
         Between two steps, if the flag is set.
     """
     report = reporter or Reporter()
+    temperature = settings.temperature or model_temperature
     generator = torch.Generator().manual_seed(settings.seed)
     # The caller may be in inference mode, whose tensors cannot take part in training: these are ordinary copies.
     with torch.inference_mode(False), torch.enable_grad():
@@ -142,6 +144,48 @@ def adapt_tokens(
     with torch.inference_mode():
         adapted = torch.cat([adapter(chunk) for chunk in clean.split(_CHUNK_TOKENS)])
     return AdaptedTokens(adapted, tuple(losses), Adapter(weight.detach(), bias.detach(), bank, settings.mix))
+
+
+def adapt_fields(
+    fields: Sequence[TokenField | TokenStream],
+    text: TextFeatures,
+    settings: AdaptationSettings,
+    model_temperature: float,
+    *,
+    on_step: StepCallback | None = None,
+    reporter: Reporter | None = None,
+) -> tuple[list[TokenField | TokenStream], tuple[float, ...]]:
+    """Adapt the tokens of an image at all its scales together.
+
+    Parameters
+    ----------
+    fields : sequence of TokenField or TokenStream
+        At each scale.
+    text, settings, model_temperature, on_step, reporter
+        As for `adapt_tokens`.
+
+    Returns
+    -------
+    fields : list of TokenField or TokenStream
+        The same with adapted patch tokens.
+    losses : tuple of float
+        Loss before each step.
+
+    Raises
+    ------
+    ImageError
+        If tokens are too many to be held at once.
+    Cancelled
+        As for `adapt_tokens`.
+    """
+    # One adapter for the whole image: tiles adapted apart would not agree where they overlap.
+    tokens = torch.cat([one.patches.flatten(0, 1) for one in fields])
+    adapted = adapt_tokens(tokens, text, settings, model_temperature, on_step=on_step, reporter=reporter)
+    parts = adapted.tokens.split([one.patches.shape[0] * one.patches.shape[1] for one in fields])
+    return [
+        TokenField(one.lattice, part.reshape(one.patches.shape), one.cls)
+        for one, part in zip(fields, parts, strict=True)
+    ], adapted.losses
 
 
 def adaptation_loss(

@@ -6,108 +6,47 @@ temperature, adaptation, smoothing), the image tower does not run again.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_anoclip._version import __version__
 from napari_anoclip.engine import scoring
-from napari_anoclip.engine.adaptation import AdaptedTokens, adapt_tokens
-from napari_anoclip.engine.backbone import BUILTIN, Backbone, Precision
-from napari_anoclip.engine.calibration import NORMAL_SHARE, DisplayRange, RangeStore, reference_pictures
-from napari_anoclip.engine.embedding_cache import EmbeddingCache
+from napari_anoclip.engine.adaptation import adapt_fields, adapt_tokens
+from napari_anoclip.engine.backbone import Backbone
+from napari_anoclip.engine.calibration import DisplayRange, RangeStore, reference_pictures
+from napari_anoclip.engine.detection import Adaptation, Detection
 from napari_anoclip.engine.errors import ImageError
-from napari_anoclip.engine.image_encoder import ImageEncoder, ImageSource, too_many_to_compare
-from napari_anoclip.engine.imaging import IntensityScaling
+from napari_anoclip.engine.field_scoring import FieldScoring
+from napari_anoclip.engine.frozen_clip import DEFAULT_TOKEN_CACHE_BYTES, FrozenCLIP
+from napari_anoclip.engine.image_source import ImageSource, as_source
 from napari_anoclip.engine.mutual import Others
-from napari_anoclip.engine.mutual_distance import on_lattice
-from napari_anoclip.engine.prepared import Prepared
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.prompts import PromptSet
+from napari_anoclip.engine.range_measuring import RangeMeasuring, fitted
 from napari_anoclip.engine.reference_memory import ReferenceMemory
 from napari_anoclip.engine.scoring import Explanation
-from napari_anoclip.engine.settings import DEFAULT_VV_BLOCKS, AnoCLIPSettings, MeanOrder
+from napari_anoclip.engine.settings import AnoCLIPSettings
 from napari_anoclip.engine.similarity import Similarity, similar_patches
-from napari_anoclip.engine.text import TextEncoder, TextFeatures, Tokenizer
-from napari_anoclip.engine.tiling import Lattice, resample, upsample
+from napari_anoclip.engine.text import TextFeatures
+from napari_anoclip.engine.tiling import upsample
 from napari_anoclip.engine.token_field import TokenField, TokenStream
 from napari_anoclip.engine.views import VIEW_COUNT
-from napari_anoclip.engine.vision import VisualTokens
 
-FloatArray = NDArray[np.float32]
-
-DEFAULT_TOKEN_CACHE_BYTES = 1 << 30
 _DEFAULTS = AnoCLIPSettings()
 
 
-@dataclass(frozen=True)
-class Detection:
-    """What was found in one image.
-
-    Attributes
-    ----------
-    map : ndarray
-        (H, W) float32, probability of being abnormal, on the image's own pixels, or on blocks of them.
-    before : ndarray or None
-        The same without adaptation, where adaptation was on.
-    grid : ndarray
-        (Gh, Gw) float32, the same on the patch lattice, before interpolation.
-    score : float
-        Probability for the whole image.
-    scaling : IntensityScaling
-        Which intensities were taken as black and white.
-    losses : tuple of float
-        Loss before each adaptation step; empty where adaptation is off.
-    seconds : float
-        Wall time.
-    provenance : dict
-        Everything needed to make this result again, in JSON's types.
-    """
-
-    map: FloatArray
-    before: FloatArray | None
-    grid: FloatArray
-    score: float
-    scaling: IntensityScaling
-    losses: tuple[float, ...]
-    seconds: float
-    provenance: dict[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """Adapted tokens of a batch of images, each adapted on its own.
-
-    Attributes
-    ----------
-    tokens : Tensor
-        (N, L, C) adapted patch tokens, not normalised.
-    grid : ndarray
-        (N, Gh, Gw) probabilities of the adapted tokens, not smoothed.
-    losses : ndarray
-        (N, steps) loss before each step.
-    """
-
-    tokens: Tensor
-    grid: FloatArray
-    losses: NDArray[np.float64]
-
-
-class AnoCLIP:
+class AnoCLIP(FrozenCLIP):
     """Zero-shot anomaly maps from a frozen CLIP.
 
     Make one with `load` or `from_open_clip`. One instance can be used from several threads.
@@ -129,295 +68,8 @@ class AnoCLIP:
         cache_folder: Path | None = None,
         token_cache_bytes: int = DEFAULT_TOKEN_CACHE_BYTES,
     ) -> None:
-        folder = cache_folder or Path(platformdirs.user_cache_dir("napari-anoclip", appauthor=False))
-        self._backbone = backbone
-        self._images = ImageEncoder(backbone, token_cache_bytes)
-        self._text = TextEncoder(
-            backbone.model, backbone.tokenizer, backbone.model_id, EmbeddingCache(folder), backbone.device
-        )
-        self._ranges = RangeStore(folder / "display_ranges.json")
-
-    @classmethod
-    def load(
-        cls,
-        name: str = BUILTIN,
-        *,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        architecture: str | None = None,
-        download: bool = False,
-        models_folder: Path | None = None,
-        cache_folder: Path | None = None,
-        token_cache_bytes: int = DEFAULT_TOKEN_CACHE_BYTES,
-        on_progress: ProgressCallback | None = None,
-        cancel: CancelFlag | None = None,
-    ) -> AnoCLIP:
-        """Load a model.
-
-        Parameters
-        ----------
-        name : str
-            "builtin"; "ARCHITECTURE:TAG" of open_clip's registry, such as "ViT-B-16-plus-240:laion400m_e32"; or the
-            path of a checkpoint (or its folder) with its open_clip configuration beside it.
-        device : str
-            "auto", "cpu", "cuda" or "mps".
-        precision : {"fp32", "bf16", "fp16"}
-            Of the towers; scores are always computed in float32.
-        architecture : str, optional
-            Registry name for a checkpoint without a configuration.
-        download : bool
-            Whether a model that is not on this machine may be fetched.
-        models_folder : Path, optional
-            Where downloaded models are kept.
-        cache_folder : Path, optional
-            Where prompt embeddings and display ranges are kept.
-        token_cache_bytes : int
-            Bound on the tokens of images kept in memory.
-        on_progress : callable, optional
-            Called with a `Progress`.
-        cancel : CancelFlag, optional
-            Polled while downloading.
-
-        Returns
-        -------
-        AnoCLIP
-
-        Raises
-        ------
-        ModelError
-            If the model is unknown, does not suit the method, or its file is damaged or unsafe.
-        DownloadError
-            If it is not on this machine and may not or cannot be downloaded.
-        DeviceError
-            If the device or precision is not to be had.
-        DeviceMemoryError
-            If the device has no room for it.
-        Cancelled
-            If the flag is set.
-        """
-        backbone = Backbone.load(
-            str(name),
-            device=device,
-            precision=precision,
-            architecture_name=architecture,
-            download=download,
-            models_folder=models_folder,
-            reporter=Reporter(on_progress, cancel),
-        )
-        return cls(backbone, cache_folder=cache_folder, token_cache_bytes=token_cache_bytes)
-
-    @classmethod
-    def from_open_clip(
-        cls,
-        model: nn.Module,
-        tokenizer: Tokenizer,
-        *,
-        name: str = "open_clip model",
-        cache_folder: Path | None = None,
-    ) -> AnoCLIP:
-        """Use an open_clip model that is in memory already, where and as it is.
-
-        Parameters
-        ----------
-        model : Module
-            open_clip's CLIP with a plain VisionTransformer. It is put into evaluation mode and frozen.
-        tokenizer : callable
-            Texts to token ids, such as ``open_clip.get_tokenizer(...)``.
-        name : str
-            How to call it in provenance.
-        cache_folder : Path, optional
-            Where prompt embeddings and display ranges are kept.
-
-        Returns
-        -------
-        AnoCLIP
-
-        Raises
-        ------
-        ModelError
-            If the method does not work on it.
-        """
-        return cls(Backbone.wrap(model, tokenizer, name=name), cache_folder=cache_folder)
-
-    @property
-    def name(self) -> str:
-        """What the model was called when it was loaded."""
-        return self._backbone.name
-
-    @property
-    def model_id(self) -> str:
-        """Hash of the weights and the precision: the model's identity in caches and provenance."""
-        return self._backbone.model_id
-
-    @property
-    def device(self) -> str:
-        """Device in use."""
-        return str(self._backbone.device)
-
-    @property
-    def precision(self) -> Precision:
-        """Precision in use."""
-        return self._backbone.precision
-
-    @property
-    def image_size(self) -> int:
-        """Side of the model's square, in pixels."""
-        return self._backbone.image_size
-
-    @property
-    def patch_size(self) -> int:
-        """Side of a patch, in model pixels."""
-        return self._backbone.patch_size
-
-    @property
-    def temperature(self) -> float:
-        """The model's own softmax temperature."""
-        return self._backbone.temperature
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The model's tokenizer, as prompt linting needs it."""
-        return self._backbone.tokenizer
-
-    @property
-    def known_token_ids(self) -> frozenset[int] | None:
-        """Tokens that the model's training saw, where that can be told."""
-        return self._backbone.known_token_ids
-
-    @property
-    def memory_bytes(self) -> int:
-        """Bytes of the weights and of the tokens kept."""
-        return self._backbone.memory_bytes + self.token_bytes
-
-    @property
-    def token_bytes(self) -> int:
-        """Bytes of the tokens kept."""
-        return self._images.cached_bytes
-
-    @property
-    def token_cache_bytes(self) -> int:
-        """Bound on the tokens of images kept in memory; a lower one drops the longest unused at once."""
-        return self._images.cache_bytes
-
-    @token_cache_bytes.setter
-    def token_cache_bytes(self, bound: int) -> None:
-        self._images.cache_bytes = bound
-
-    def forget_tokens(self) -> None:
-        """Drop the tokens of all images; they are encoded again when needed."""
-        self._images.forget()
-
-    def prompts_to_encode(self, prompts: PromptSet) -> int:
-        """Count the different prompts of a set that the text tower has not met."""
-        return self._text.missing(prompts)
-
-    def encode_image(self, batch: Tensor, *, vv_blocks: int = DEFAULT_VV_BLOCKS) -> VisualTokens:
-        """Encode images that are prepared already.
-
-        Parameters
-        ----------
-        batch : Tensor
-            (N, 3, H, W) normalised; H and W multiples of the patch size.
-        vv_blocks : int
-            How many of the last blocks the V-V path covers.
-
-        Returns
-        -------
-        VisualTokens
-            float32, on the model's device.
-
-        Raises
-        ------
-        ImageError
-            If the shape does not fit the patches.
-        DeviceMemoryError
-            If memory runs out even for one image.
-        """
-        patch = self.patch_size
-        if batch.ndim != 4 or batch.shape[1] != 3 or batch.shape[2] % patch or batch.shape[3] % patch or not len(batch):
-            raise ImageError(
-                f"A batch of shape {tuple(batch.shape)} cannot be encoded: give (N, 3, H, W) with H and W multiples "
-                f"of {patch}."
-            )
-        return self._images.encode(len(batch), lambda start, stop: batch[start:stop], vv_blocks)
-
-    def encode_prompts(
-        self,
-        prompts: PromptSet,
-        mean_order: MeanOrder = "embeddings",
-        *,
-        on_progress: ProgressCallback | None = None,
-        cancel: CancelFlag | None = None,
-    ) -> TextFeatures:
-        """Encode a prompt set; prompts that are cached are not encoded again.
-
-        Parameters
-        ----------
-        prompts : PromptSet
-            Both sides.
-        mean_order : {"embeddings", "unit"}
-            Mean of raw or of unit embeddings.
-        on_progress, cancel : optional
-            As for `detect`.
-
-        Returns
-        -------
-        TextFeatures
-
-        Raises
-        ------
-        PromptError
-            If a side is empty.
-        Cancelled
-            If the flag is set.
-        """
-        return self._text.features(prompts, mean_order, Reporter(on_progress, cancel))
-
-    def prepare(self, source: ImageSource, settings: AnoCLIPSettings = _DEFAULTS) -> Prepared:
-        """Read and resize an image for `encode_ahead`, in any thread.
-
-        Parameters
-        ----------
-        source : ImageSource
-            The image.
-        settings : AnoCLIPSettings
-            What `detect` will be called with.
-
-        Returns
-        -------
-        Prepared
-            With nothing to encode where the tokens are kept already, or are so many that `detect` encodes them group
-            by group.
-        """
-        views = settings.scoring.image_score != "map_max" and settings.scoring.views == VIEW_COUNT
-        layers = settings.mutual.enabled and settings.mutual.tokens == "layers"
-        return self._images.prepare(source, settings.tiling, settings.vv_blocks, views=views, layers=layers)
-
-    def encode_ahead(
-        self,
-        prepared: Sequence[Prepared],
-        *,
-        on_progress: ProgressCallback | None = None,
-        cancel: CancelFlag | None = None,
-    ) -> None:
-        """Encode tiles of several images in common batches, so that a `detect` soon after finds their tokens kept.
-
-        It changes nothing in what `detect` gives, only when the image tower runs, and in which thread.
-
-        Parameters
-        ----------
-        prepared : sequence of Prepared
-            What `prepare` made, for one or several settings. Their `token_bytes` together must stay well below
-            `token_cache_bytes`, or the first ones are dropped again before they are used.
-        on_progress, cancel : optional
-            As for `detect`.
-
-        Raises
-        ------
-        DeviceMemoryError, Cancelled
-            As for `detect`.
-        """
-        self._images.encode_ahead(prepared, Reporter(on_progress, cancel))
+        super().__init__(backbone, cache_folder=cache_folder, token_cache_bytes=token_cache_bytes)
+        self._ranges = RangeStore(self._cache_folder / "display_ranges.json")
 
     def detect(
         self,
@@ -483,21 +135,22 @@ class AnoCLIP:
         report = Reporter(on_progress, cancel)
         memory = self._in_use(memory, settings)
         others = self._others_in_use(others, settings)
-        source = _source(image, contrast_limits)
+        source = as_source(image, contrast_limits)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
+        scored = FieldScoring(text, settings, self.temperature, memory)
         plain = fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
         raising = self._raising(source, plain, settings, others, report)
-        before: FloatArray | None = None
+        before: NDArray[np.float32] | None = None
         losses: tuple[float, ...] = ()
         method = settings.scoring.upsampling if settings.tiling.mode == "fit" else "half_pixel"
         if settings.adaptation.enabled:
-            fields, losses = self._adapted(plain, text, settings, report, on_step)
-            before = upsample(*self._score(plain, text, settings, memory, raising=raising), method, block)
-        grid, lattice = self._score(fields, text, settings, memory, plain, raising)
+            fields, losses = adapt_fields(
+                plain, text, settings.adaptation, self.temperature, on_step=on_step, reporter=report
+            )
+            before = upsample(*scored.grid(plain, raising=raising), method, block)
+        grid, lattice = scored.grid(fields, plain, raising)
         score = scoring.image_score(
-            self._class_probability(source, fields, text, settings, report),
-            float(grid.max()),
-            settings.scoring.image_score,
+            self._class_probability(source, fields, scored, report), float(grid.max()), settings.scoring.image_score
         )
         return Detection(
             map=upsample(grid, lattice, method, block),
@@ -544,29 +197,15 @@ class AnoCLIP:
         report = Reporter()
         memory = self._in_use(memory, settings)
         others = self._others_in_use(others, settings)
-        source = _source_around(image, contrast_limits, at)
+        source = as_source(image, contrast_limits)
+        source.check_pixel(at)
         text = self._text.features(prompts, settings.scoring.mean_order, report)
         plain = fields = self._images.fields(source, settings.tiling, settings.vv_blocks, report)
         if settings.adaptation.enabled:
-            fields, _ = self._adapted(plain, text, settings, report)
-        finest = fields[-1]
-        cell = finest.lattice.cell_at(at)
-        lowering, reference = 0.0, ""
-        if memory is not None:
-            token = plain[-1].token(cell)
-            lowering = float(memory.lowering(token, settings.references.strength, self.temperature))
-            reference = memory.label(token)
+            fields, _ = adapt_fields(plain, text, settings.adaptation, self.temperature, reporter=report)
         raising = self._raising(source, plain, settings, others, report)
-        return scoring.explain_token(
-            finest.token(cell),
-            text,
-            self._map_temperature(settings),
-            cell,
-            finest.lattice.box(cell),
-            lowering=lowering,
-            reference=reference,
-            raising=0.0 if raising is None else float(raising[-1][cell]),
-        )
+        scored = FieldScoring(text, settings, self.temperature, memory)
+        return scored.explanation(at, fields[-1], plain[-1], None if raising is None else raising[-1])
 
     def similar(
         self,
@@ -595,68 +234,10 @@ class AnoCLIP:
         ImageError
             If the pixel is outside the image, or as for `detect`.
         """
-        source = _source_around(image, contrast_limits, at)
+        source = as_source(image, contrast_limits)
+        source.check_pixel(at)
         finest = self._images.fields(source, settings.tiling, settings.vv_blocks, Reporter())[-1]
         return similar_patches(finest.patches, finest.lattice, finest.lattice.cell_at(at))
-
-    def tokens(
-        self,
-        image: Any,
-        settings: AnoCLIPSettings = _DEFAULTS,
-        *,
-        contrast_limits: tuple[float, float] | None = None,
-        on_progress: ProgressCallback | None = None,
-        cancel: CancelFlag | None = None,
-    ) -> list[TokenField | TokenStream]:
-        """Give an image's V-V tokens as they come from the model, kept ones where there are any.
-
-        Parameters
-        ----------
-        image, settings, contrast_limits, on_progress, cancel
-            As for `detect`.
-
-        Returns
-        -------
-        list of TokenField or TokenStream
-            At each scale that the tiling asks for, the finest last.
-
-        Raises
-        ------
-        ImageError, DeviceMemoryError, Cancelled
-            As for `detect`.
-        """
-        source = _source(image, contrast_limits)
-        return self._images.fields(source, settings.tiling, settings.vv_blocks, Reporter(on_progress, cancel))
-
-    def lattice_tokens(
-        self,
-        image: Any,
-        settings: AnoCLIPSettings = _DEFAULTS,
-        *,
-        on_progress: ProgressCallback | None = None,
-        cancel: CancelFlag | None = None,
-    ) -> list[Tensor]:
-        """Give the tokens by which images are compared with each other, one a cell of the lattice.
-
-        Parameters
-        ----------
-        image, settings, on_progress, cancel
-            As for `detect`. ``settings.mutual.tokens`` says which tokens.
-
-        Returns
-        -------
-        list of Tensor
-            (T, Gh, Gw, C) at each scale that the tiling asks for, the finest last: T sets of tokens, not normalised,
-            those of overlapping tiles blended.
-
-        Raises
-        ------
-        ImageError
-            If it is no image, or its tokens are too many to be held.
-        DeviceMemoryError, Cancelled
-            As for `detect`.
-        """
-        return self._lattice_tokens(_source(image, None), None, settings, Reporter(on_progress, cancel))
 
     def adapt(
         self,
@@ -706,10 +287,11 @@ class AnoCLIP:
         if shape[0] * shape[1] != patches.shape[1]:
             raise ImageError(f"{patches.shape[1]} tokens do not fill a grid of {shape[0]} × {shape[1]}.")
         adapted = [
-            self._adapt_one(
+            adapt_tokens(
                 tokens,
                 text,
-                settings,
+                settings.adaptation,
+                self.temperature,
                 noise=None if noise is None else noise[:, index],
                 init=init,
                 on_step=on_step,
@@ -719,7 +301,7 @@ class AnoCLIP:
         ]
         tokens = torch.stack([one.tokens for one in adapted])
         with torch.inference_mode():
-            probability = self._probability(tokens, text, settings)
+            probability = FieldScoring(text, settings, self.temperature).probability(tokens)
         return Adaptation(
             tokens=tokens,
             grid=probability.reshape(len(patches), *shape).cpu().numpy(),
@@ -760,40 +342,14 @@ class AnoCLIP:
             If the flag is set.
         """
         report = Reporter(on_progress, cancel)
-        fitted = settings.model_copy(update={"tiling": settings.tiling.model_copy(update={"mode": "fit"})})
-        # Each adapted picture is a training of its own, and somebody who edits a prompt is waiting for it.
-        packaged = self._packaged_references[:: 4 if fitted.adaptation.enabled else 1]
-        pictures = packaged if references is None else list(references)
-        sources = [ImageSource.of(picture) for picture in pictures]
-        if not sources:
-            raise ImageError("A display range needs at least one normal picture.")
-        key = _digest(
-            NORMAL_SHARE,
-            self.model_id,
-            prompts.digest,
-            fitted.scoring.model_dump(mode="json", exclude={"upsampling", "image_score", "views"}),
-            fitted.adaptation.model_dump(mode="json") if fitted.adaptation.enabled else None,
-            fitted.tiling.model_dump(mode="json", include={"side", "interpolation"}),
-            fitted.vv_blocks,
-            [source.digest for source in sources],
-        )
+        measuring = RangeMeasuring.of(prompts, settings, self._packaged_references, references)
+        key = measuring.key(self.model_id)
         known = self._ranges.get(key)
-        if known is not None:
-            return known
-        text = self._text.features(prompts, settings.scoring.mean_order, report)
-        grids = []
-        for index, source in enumerate(sources):
-            report("measuring normal pictures", index, len(sources))
-            quiet = Reporter(cancel=cancel)
-            fields = self._images.fields(source, fitted.tiling, fitted.vv_blocks, quiet)
-            if fitted.adaptation.enabled:
-                fields, _ = self._adapted(fields, text, fitted, quiet)
-            grids.append(self._score(fields, text, fitted)[0])
-        report("measuring normal pictures", len(sources), len(sources))
-        described = "packaged normal pictures" if references is None else "own good images"
-        measured = DisplayRange.of_normal(grids, f"{len(grids)} {described}")
-        self._ranges.put(key, measured)
-        return measured
+        if known is None:
+            text = self._text.features(prompts, settings.scoring.mean_order, report)
+            known = measuring.measure(self._images, text, self.temperature, report, cancel)
+            self._ranges.put(key, known)
+        return known
 
     def encode_references(self, settings: AnoCLIPSettings = _DEFAULTS, *, cancel: CancelFlag | None = None) -> None:
         """Look at the packaged normal pictures ahead, so that the range of the next prompts is measured at once.
@@ -810,37 +366,13 @@ class AnoCLIP:
         Cancelled
             If the flag is set.
         """
-        fitted = settings.tiling.model_copy(update={"mode": "fit"})
+        tiling = fitted(settings.tiling)
         for picture in self._packaged_references:
-            self._images.fields(ImageSource.of(picture), fitted, settings.vv_blocks, Reporter(cancel=cancel))
+            self._images.fields(ImageSource.of(picture), tiling, settings.vv_blocks, Reporter(cancel=cancel))
 
     @cached_property
     def _packaged_references(self) -> list[NDArray[np.uint8]]:
         return list(reference_pictures())
-
-    def _adapted(
-        self,
-        fields: list[TokenField | TokenStream],
-        text: TextFeatures,
-        settings: AnoCLIPSettings,
-        report: Reporter,
-        on_step: Callable[[int, float], None] | None = None,
-    ) -> tuple[list[TokenField | TokenStream], tuple[float, ...]]:
-        """Tokens at each scale adapted to their image, and the loss before each step."""
-        # One adapter for the whole image: tiles adapted apart would not agree where they overlap.
-        tokens = torch.cat([one.patches.flatten(0, 1) for one in fields])
-        adapted = self._adapt_one(tokens, text, settings, reporter=report, on_step=on_step)
-        parts = adapted.tokens.split([one.patches.shape[0] * one.patches.shape[1] for one in fields])
-        return [
-            TokenField(one.lattice, part.reshape(one.patches.shape), one.cls)
-            for one, part in zip(fields, parts, strict=True)
-        ], adapted.losses
-
-    def _adapt_one(
-        self, tokens: Tensor, text: TextFeatures, settings: AnoCLIPSettings, **options: Any
-    ) -> AdaptedTokens:
-        temperature = settings.adaptation.temperature or self.temperature
-        return adapt_tokens(tokens, text, settings.adaptation, temperature, **options)
 
     def _in_use(self, memory: ReferenceMemory | None, settings: AnoCLIPSettings) -> ReferenceMemory | None:
         """The memory, on the model's device, where the settings ask for it."""
@@ -848,55 +380,6 @@ class AnoCLIP:
             return None
         memory.check(self.model_id)
         return memory.to(self._backbone.device)
-
-    def _score(
-        self,
-        fields: list[TokenField | TokenStream],
-        text: TextFeatures,
-        settings: AnoCLIPSettings,
-        memory: ReferenceMemory | None = None,
-        plain: list[TokenField | TokenStream] | None = None,
-        raising: list[Tensor] | None = None,
-    ) -> tuple[FloatArray, Lattice]:
-        """Probabilities on the finest lattice, the mean over scales, smoothed where that is on.
-
-        A memory is compared with the plain tokens, as they come from the model, where the others are adapted. What
-        other images raise is told for each cell of each scale.
-        """
-        finest = fields[-1].lattice
-        grids = []
-        for index, (one, unadapted) in enumerate(zip(fields, plain or fields, strict=True)):
-            raised = iter(()) if raising is None else iter(one.lattice.cut(raising[index]))
-            with torch.inference_mode():
-                tiles = [
-                    self._probability(part, text, settings, self._lowering(memory, seen, raised, settings))
-                    .cpu()
-                    .numpy()
-                    for part, seen in _together(one, unadapted)
-                ]
-            shape = one.lattice.rows.tile_cells, one.lattice.columns.tile_cells
-            grid = one.lattice.blend(np.concatenate(tiles).reshape(-1, *shape))
-            grids.append(grid if one.lattice == finest else resample(grid, one.lattice, finest))
-        grid = np.mean(grids, axis=0, dtype=np.float32)
-        return (scoring.smooth(grid) if settings.scoring.smooth else grid), finest
-
-    def _probability(
-        self, tokens: Tensor, text: TextFeatures, settings: AnoCLIPSettings, lowering: Tensor | None = None
-    ) -> Tensor:
-        cosines = scoring.cosines(tokens, text.sides)
-        return scoring.abnormal_probability(cosines, self._map_temperature(settings), lowering)
-
-    def _lowering(
-        self, memory: ReferenceMemory | None, tokens: Tensor, raised: Iterator[Tensor], settings: AnoCLIPSettings
-    ) -> Tensor | None:
-        """What is taken off the patches (m, l, C) of the next m tiles; less than nothing where they are raised."""
-        lowering = None
-        if memory is not None:
-            lowering = memory.lowering(tokens, settings.references.strength, self.temperature)
-        mine = list(islice(raised, len(tokens)))
-        if not mine:
-            return lowering
-        return -torch.stack(mine) if lowering is None else lowering - torch.stack(mine)
 
     def _others_in_use(self, others: Others | None, settings: AnoCLIPSettings) -> Others | None:
         """The other images, where the settings ask for them."""
@@ -923,43 +406,17 @@ class AnoCLIP:
         device = self._backbone.device
         return [one.to(device) for one in others.raising(distances, settings.mutual.weight, self.temperature)]
 
-    def _lattice_tokens(
-        self,
-        source: ImageSource,
-        fields: list[TokenField | TokenStream] | None,
-        settings: AnoCLIPSettings,
-        report: Reporter,
-    ) -> list[Tensor]:
-        """Tokens of the cells of each scale, out of the image's fields where those are the tokens that are compared."""
-        found: list[tuple[Lattice, Tensor]] = []
-        if settings.mutual.tokens == "layers":
-            found = self._images.layers(source, settings.tiling, report)
-        else:
-            for one in fields or self._images.fields(source, settings.tiling, settings.vv_blocks, report):
-                if isinstance(one, TokenStream):
-                    raise too_many_to_compare(one.lattice)
-                found.append((one.lattice, one.patches[None]))
-        return [torch.stack([on_lattice(lattice, each) for each in tiles]) for lattice, tiles in found]
-
-    def _map_temperature(self, settings: AnoCLIPSettings) -> float:
-        return settings.scoring.temperature or self.temperature
-
     def _class_probability(
-        self,
-        source: ImageSource,
-        fields: list[TokenField | TokenStream],
-        text: TextFeatures,
-        settings: AnoCLIPSettings,
-        report: Reporter,
+        self, source: ImageSource, fields: Sequence[TokenField | TokenStream], scored: FieldScoring, report: Reporter
     ) -> float:
         """Abnormal probability of the class token: of the whole image, of its 22 views, or of the worst tile."""
+        settings = scored.settings
         if settings.scoring.image_score == "map_max":
             return math.nan
         with torch.inference_mode():
             if settings.scoring.views == VIEW_COUNT:
-                tokens = self._images.view_tokens(source, settings.tiling, report)
-                return float(self._probability(tokens, text, settings).mean())
-            return float(self._probability(fields[0].cls, text, settings).max())
+                return float(scored.probability(self._images.view_tokens(source, settings.tiling, report)).mean())
+            return float(scored.probability(fields[0].cls).max())
 
     def _provenance(
         self,
@@ -983,25 +440,3 @@ class AnoCLIP:
             "references": None if memory is None else memory.provenance,
             "others": None if others is None else others.provenance,
         }
-
-
-def _source(image: Any, contrast_limits: tuple[float, float] | None) -> ImageSource:
-    return image if isinstance(image, ImageSource) else ImageSource.of(image, contrast_limits)
-
-
-def _source_around(image: Any, contrast_limits: tuple[float, float] | None, at: tuple[int, int]) -> ImageSource:
-    source = _source(image, contrast_limits)
-    if not (0 <= at[0] < source.size[0] and 0 <= at[1] < source.size[1]):
-        raise ImageError(f"Pixel {tuple(at)} is outside the image, which has {source.size[0]} × {source.size[1]}.")
-    return source
-
-
-def _together(one: TokenField | TokenStream, other: TokenField | TokenStream) -> Iterable[tuple[Tensor, Tensor]]:
-    """Parts of two fields over the same tiles; the same field is gone through once, for a stream encodes each time."""
-    if one is other:
-        return ((part, part) for part in one.parts())
-    return zip(one.parts(), other.parts(), strict=True)
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()

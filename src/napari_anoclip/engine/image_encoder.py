@@ -1,81 +1,28 @@
-"""Images to tokens: which tiles are looked at, in which batches, and which tokens are already known."""
+"""Images to tokens: which tiles are looked at, and which of their tokens are already known."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
 from functools import partial
-from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_anoclip.engine import prepared, vision
 from napari_anoclip.engine.backbone import Backbone
-from napari_anoclip.engine.batching import run_in_batches
-from napari_anoclip.engine.errors import ImageError
-from napari_anoclip.engine.imaging import (
-    IntensityScaling,
-    check_image,
-    fingerprint,
-    intensity_scaling,
-    read_resized,
-)
+from napari_anoclip.engine.image_source import ImageSource
+from napari_anoclip.engine.image_tower import ImageTower, Read
+from napari_anoclip.engine.model_inputs import ModelInputs
 from napari_anoclip.engine.prepared import Part, Prepared
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.settings import Interpolation, TilingSettings
-from napari_anoclip.engine.tiling import Axis, Lattice
+from napari_anoclip.engine.tiling import Lattice
 from napari_anoclip.engine.token_cache import TokenCache
-from napari_anoclip.engine.token_field import TokenField, TokenStream, tiles_a_group
-from napari_anoclip.engine.views import VIEW_COUNT, views
+from napari_anoclip.engine.token_field import TokenField, TokenStream, tiles_a_group, too_many_to_compare
+from napari_anoclip.engine.views import VIEW_COUNT
 from napari_anoclip.engine.vision import VisualTokens
 
 HELD_BYTES = 1 << 30
 """Bound on the tokens of one image that are held at once, unless more may be kept anyway."""
-
-_MAX_BATCH = 64
-_CPU_BATCH = 8
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """One image, how its intensities are read, and what identifies both.
-
-    Attributes
-    ----------
-    image : array-like
-        (H, W) or (H, W, 1|3|4).
-    size : tuple of int
-        (H, W) in pixels.
-    scaling : IntensityScaling
-        Black and white.
-    digest : str
-        Hash of the pixels and of the scaling.
-    """
-
-    image: Any
-    size: tuple[int, int]
-    scaling: IntensityScaling
-    digest: str
-
-    @classmethod
-    def of(cls, image: Any, contrast_limits: tuple[float, float] | None = None) -> ImageSource:
-        """Check an image and decide how it is read.
-
-        Raises
-        ------
-        ImageError
-            If it is no image, holds nothing finite, or the limits are no range.
-        """
-        image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
-        size = check_image(image)
-        scaling = intensity_scaling(image, contrast_limits)
-        identity = json.dumps([fingerprint(image), scaling.low, scaling.high])
-        return cls(image, size, scaling, hashlib.blake2b(identity.encode(), digest_size=16).hexdigest())
 
 
 class ImageEncoder:
@@ -91,6 +38,8 @@ class ImageEncoder:
 
     def __init__(self, backbone: Backbone, cache_bytes: int) -> None:
         self._backbone = backbone
+        self._inputs = ModelInputs(backbone)
+        self._tower = ImageTower(backbone)
         self._cache = TokenCache(cache_bytes)
 
     @property
@@ -111,9 +60,7 @@ class ImageEncoder:
         """Drop all tokens."""
         self._cache.clear()
 
-    def encode(
-        self, count: int, read: Callable[[int, int], Tensor], vv_blocks: int, report: Reporter | None = None
-    ) -> VisualTokens:
+    def encode(self, count: int, read: Read, vv_blocks: int, report: Reporter | None = None) -> VisualTokens:
         """Encode prepared inputs in batches.
 
         Parameters
@@ -139,8 +86,7 @@ class ImageEncoder:
         Cancelled
             Between two batches, if the flag is set.
         """
-        on_batch = None if report is None else lambda done, total: report("encoding image", done, total)
-        return self._encode(count, read, vv_blocks, on_batch)
+        return self._tower.encode(count, read, vv_blocks, None if report is None else partial(report, "encoding image"))
 
     def fields(
         self, source: ImageSource, tiling: TilingSettings, vv_blocks: int, report: Reporter
@@ -173,7 +119,7 @@ class ImageEncoder:
         """
         return [
             self._field(source, lattice, tiling.interpolation, vv_blocks, report)
-            for lattice in self._lattices(source, tiling)
+            for lattice in self._inputs.lattices(source, tiling)
         ]
 
     def prepare(
@@ -198,21 +144,20 @@ class ImageEncoder:
         -------
         Prepared
         """
-        side = self._cells(tiling) * self._backbone.patch_size
+        side = self._inputs.side(tiling)
         parts, token_bytes = [], 0
-        for lattice in self._lattices(source, tiling):
-            if not self._streams(lattice):
+        for lattice in self._inputs.lattices(source, tiling):
+            read, count = partial(self._inputs.tiles, source, lattice, tiling.interpolation), len(lattice.tiles)
+            if self._can_keep(count * (self._tile_bytes(lattice) + self._token_bytes)):
                 key = self._key(source, lattice, tiling.interpolation, vv_blocks)
-                read = partial(self._inputs, source, lattice, tiling.interpolation)
-                parts.append(Part(key, ("tiles", side, vv_blocks), len(lattice.tiles), read))
-                token_bytes += len(lattice.tiles) * self._tile_bytes(lattice)
-            if layers and self._can_hold(self._layer_bytes(lattice)):
+                parts.append(Part(key, ("tiles", side, vv_blocks), count, read))
+                token_bytes += count * self._tile_bytes(lattice)
+            if layers and self._can_keep(self._layer_bytes(lattice)):
                 key = self._layer_key(source, lattice, tiling.interpolation)
-                read = partial(self._inputs, source, lattice, tiling.interpolation)
-                parts.append(Part(key, ("layers", side, 0), len(lattice.tiles), read))
+                parts.append(Part(key, ("layers", side, 0), count, read))
                 token_bytes += self._layer_bytes(lattice)
-        if views:
-            read = partial(self._view_inputs, source, tiling)
+        if views and self._can_keep(VIEW_COUNT * self._token_bytes):
+            read = partial(self._inputs.views, source, tiling)
             parts.append(Part(self._view_key(source, tiling), ("views", side, 0), VIEW_COUNT, read))
         missing = [
             part.read_ahead(3 * side * side * self._backbone.dtype.itemsize)
@@ -244,9 +189,9 @@ class ImageEncoder:
             count, read = sum(part.count for part in parts), prepared.reader(parts)
             tokens: tuple[Tensor, ...]
             if kind == "views":
-                tokens = (self._encode_views(count, read, report),)
+                tokens = (self._tower.classes(count, read, partial(report, "encoding views")),)
             elif kind == "layers":
-                tokens = (self._encode_layers(count, read, report),)
+                tokens = (self._tower.layers(count, read, partial(report, "encoding layers")),)
             else:
                 encoded = self.encode(count, read, vv_blocks, report)
                 tokens = encoded.patches, encoded.cls
@@ -281,8 +226,12 @@ class ImageEncoder:
         key = self._view_key(source, tiling)
         kept = self._cache.get(key)
         if kept is None:
-            batch = self._view_inputs(source, tiling, 0, VIEW_COUNT)
-            kept = (self._encode_views(len(batch), lambda start, stop: batch[start:stop], report),)
+            batch = self._inputs.views(source, tiling, 0, VIEW_COUNT)
+            kept = (
+                self._tower.classes(
+                    len(batch), lambda start, stop: batch[start:stop], partial(report, "encoding views")
+                ),
+            )
             self._cache.put(key, kept)
         return kept[0]
 
@@ -308,14 +257,14 @@ class ImageEncoder:
             As for `encode`.
         """
         found = []
-        for lattice in self._lattices(source, tiling):
+        for lattice in self._inputs.lattices(source, tiling):
             key = self._layer_key(source, lattice, tiling.interpolation)
             kept = self._cache.get(key)
             if kept is None:
                 if not self._can_hold(self._layer_bytes(lattice)):
                     raise too_many_to_compare(lattice)
-                read = partial(self._inputs, source, lattice, tiling.interpolation)
-                kept = (self._encode_layers(len(lattice.tiles), read, report),)
+                read = partial(self._inputs.tiles, source, lattice, tiling.interpolation)
+                kept = (self._tower.layers(len(lattice.tiles), read, partial(report, "encoding layers")),)
                 self._cache.put(key, kept)
             found.append((lattice, kept[0]))
         return found
@@ -328,51 +277,8 @@ class ImageEncoder:
         visual, cells = self._backbone.visual, lattice.rows.tile_cells * lattice.columns.tile_cells
         return len(lattice.tiles) * cells * len(vision.quarters(visual)) * int(visual.class_embedding.shape[0]) * 4
 
-    def _encode_layers(self, count: int, read: Callable[[int, int], Tensor], report: Reporter) -> Tensor:
-        def encode(start: int, stop: int) -> Tensor:
-            batch = read(start, stop).to(self._backbone.device, self._backbone.dtype)
-            with torch.inference_mode():
-                return vision.layer_tokens(self._backbone.visual, batch).float()
-
-        def on_batch(done: int, total: int) -> None:
-            report("encoding layers", done, total)
-
-        return torch.cat(run_in_batches(encode, count, self._batch_size(), on_batch), dim=1)
-
     def _view_key(self, source: ImageSource, tiling: TilingSettings) -> Hashable:
-        return source.digest, "views", _whole(source, self._cells(tiling)), tiling.interpolation
-
-    def _view_inputs(self, source: ImageSource, tiling: TilingSettings, start: int, stop: int) -> Tensor:
-        whole = _whole(source, self._cells(tiling))
-        return torch.stack(list(views(self._input(source, whole, (0, 0), tiling.interpolation))))[start:stop]
-
-    def _encode_views(self, count: int, read: Callable[[int, int], Tensor], report: Reporter) -> Tensor:
-        def encode(start: int, stop: int) -> Tensor:
-            with torch.inference_mode():
-                return vision.class_token(self._backbone.visual, read(start, stop))
-
-        def on_batch(done: int, total: int) -> None:
-            report("encoding views", done, total)
-
-        return torch.cat(run_in_batches(encode, count, self._batch_size(), on_batch)).float()
-
-    def _lattices(self, source: ImageSource, tiling: TilingSettings) -> list[Lattice]:
-        """Where the tiles of each scale lie, the finest scale last."""
-        cells = self._cells(tiling)
-        lattices = []
-        if tiling.mode in ("fit", "both"):
-            lattices.append(_whole(source, cells))
-        if tiling.mode in ("tiles", "both"):
-            rows, columns = (
-                Axis.tiled(length, cells, self._backbone.patch_size, tiling.scale, tiling.overlap)
-                for length in source.size
-            )
-            lattices.append(Lattice(rows, columns))
-        return lattices
-
-    def _cells(self, tiling: TilingSettings) -> int:
-        """Patches along a side of the square that the model sees."""
-        return max(1, round((tiling.side or self._backbone.image_size) / self._backbone.patch_size))
+        return source.digest, "views", self._inputs.whole(source, tiling), tiling.interpolation
 
     def _field(
         self, source: ImageSource, lattice: Lattice, interpolation: Interpolation, vv_blocks: int, report: Reporter
@@ -385,12 +291,12 @@ class ImageEncoder:
 
         def encode(start: int, stop: int) -> tuple[Tensor, Tensor]:
             def read(first: int, last: int) -> Tensor:
-                return self._inputs(source, lattice, interpolation, start + first, start + last)
+                return self._inputs.tiles(source, lattice, interpolation, start + first, start + last)
 
             def on_batch(done: int, _: int) -> None:
                 report("encoding image", start + done, count)
 
-            tokens = self._encode(stop - start, read, vv_blocks, on_batch)
+            tokens = self._tower.encode(stop - start, read, vv_blocks, on_batch)
             return tokens.patches, tokens.cls
 
         if self._streams(lattice):
@@ -404,7 +310,12 @@ class ImageEncoder:
 
     def _tile_bytes(self, lattice: Lattice) -> int:
         """Bytes of the patch tokens of a tile."""
-        return lattice.rows.tile_cells * lattice.columns.tile_cells * int(self._backbone.visual.proj.shape[1]) * 4
+        return lattice.rows.tile_cells * lattice.columns.tile_cells * self._token_bytes
+
+    @property
+    def _token_bytes(self) -> int:
+        """Bytes of a projected token."""
+        return int(self._backbone.visual.proj.shape[1]) * 4
 
     def _streams(self, lattice: Lattice) -> bool:
         """Whether the tokens of all tiles are too many to be held."""
@@ -413,79 +324,6 @@ class ImageEncoder:
     def _can_hold(self, token_bytes: int) -> bool:
         return token_bytes <= max(self._cache.max_bytes, HELD_BYTES)
 
-    def _inputs(
-        self, source: ImageSource, lattice: Lattice, interpolation: Interpolation, start: int, stop: int
-    ) -> Tensor:
-        """Model inputs of some tiles, (stop - start, 3, S, S)."""
-        return torch.stack([self._input(source, lattice, tile, interpolation) for tile in lattice.tiles[start:stop]])
-
-    def _encode(
-        self,
-        count: int,
-        read: Callable[[int, int], Tensor],
-        vv_blocks: int,
-        on_batch: Callable[[int, int], None] | None,
-    ) -> VisualTokens:
-        """Encode in batches, into one tensor: parts joined at the end would need the memory twice."""
-        whole: list[VisualTokens] = []
-
-        def encode(start: int, stop: int) -> None:
-            with torch.inference_mode():
-                batch = read(start, stop).to(self._backbone.device, self._backbone.dtype)
-                part = vision.encode(self._backbone.visual, batch, vv_blocks=vv_blocks)
-            # Out of inference mode: adaptation trains on these.
-            if not whole:
-                patches, cls = (
-                    torch.empty((count, *one.shape[1:]), dtype=torch.float32, device=one.device)
-                    for one in (part.patches, part.cls)
-                )
-                whole.append(VisualTokens(patches, cls, part.grid))
-            whole[0].patches[start:stop] = part.patches
-            whole[0].cls[start:stop] = part.cls
-
-        run_in_batches(encode, count, self._batch_size(), on_batch)
-        return whole[0]
-
-    def _input(
-        self, source: ImageSource, lattice: Lattice, tile: tuple[int, int], interpolation: Interpolation
-    ) -> Tensor:
-        """Model input of one tile, (3, S, S) normalised; what lies beyond the image's end is mirrored."""
-        rows, beyond_rows = lattice.rows.pixels(tile[0])
-        columns, beyond_columns = lattice.columns.pixels(tile[1])
-        side = lattice.rows.tile_cells * self._backbone.patch_size
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        # Only the last tile reaches beyond the image, by less than a patch.
-        inner = (
-            max(1, round(side * height / (height + beyond_rows))),
-            max(1, round(side * width / (width + beyond_columns))),
-        )
-        rgb = read_resized(source.image, rows, columns, source.scaling, inner, interpolation)
-        if inner != (side, side):
-            rgb = nn.functional.pad(rgb[None], (0, side - inner[1], 0, side - inner[0]), mode="reflect")[0]
-        return self._backbone.normalise(rgb)
-
-    def _batch_size(self) -> int:
-        """Inputs at once: on CUDA by free memory, elsewhere a number beyond which nothing is gained."""
-        if self._backbone.device.type != "cuda":
-            return _CPU_BATCH
-        free, _ = torch.cuda.mem_get_info(self._backbone.device)
-        visual = self._backbone.visual
-        tokens = math.prod(visual.grid_size) + 1
-        width = int(visual.class_embedding.shape[0])
-        # Live at the same time in a block: both paths, queries, keys, values, and the MLP's four-fold width.
-        input_bytes = tokens * width * 16 * self._backbone.dtype.itemsize
-        return max(1, min(_MAX_BATCH, int(free * 0.5 / input_bytes)))
-
-
-def too_many_to_compare(lattice: Lattice) -> ImageError:
-    """What is said where the tokens of an image cannot be held at once."""
-    return ImageError(
-        f"The image is cut into {len(lattice.tiles)} tiles, more than can be compared with other images: fit the whole "
-        "image, look at a region or a coarser scale, or switch the comparison with other images off."
-    )
-
-
-def _whole(source: ImageSource, cells: int) -> Lattice:
-    """The whole image as one square of so many patches a side."""
-    height, width = source.size
-    return Lattice(Axis.fit(height, cells), Axis.fit(width, cells))
+    def _can_keep(self, token_bytes: int) -> bool:
+        """Whether tokens are still there when they are asked for: others would be encoded twice."""
+        return token_bytes <= self._cache.max_bytes

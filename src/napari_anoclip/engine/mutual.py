@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from napari_anoclip.engine.errors import ImageError, ModelError
-from napari_anoclip.engine.image_encoder import ImageSource
+from napari_anoclip.engine.image_source import as_source
 from napari_anoclip.engine.mutual_distance import Scale
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.settings import AnoCLIPSettings
@@ -294,7 +294,7 @@ def _sample(
     kept: dict[str, tuple[str, list[Tensor]]] = {}
     for number, image in enumerate(images):
         report("gathering other images", number, max(expected, number + 1))
-        source = image if isinstance(image, ImageSource) else ImageSource.of(image)
+        source = as_source(image)
         if source.digest in seen:
             continue
         seen.add(source.digest)

@@ -20,8 +20,11 @@ from torch import Tensor
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.tiling import Lattice
 
+USUAL = 1.0
+"""Spreads above the median up to which a patch is as usual as any: so that good images stay as calm as without."""
+
 HIGHEST = 8.0
-"""Spreads above the median at which a patch's excess ends: so that no patch is certain by this alone."""
+"""Where a patch's excess ends: so that no patch is certain by this alone."""
 
 COMPARING = "comparing with other images"
 """Stage of the work, as it is reported."""
@@ -168,8 +171,8 @@ class Scale:
     def raising(self, distances: Tensor, weight: float, temperature: float) -> Tensor:
         """By how much patches are raised.
 
-        ``weight * temperature * excess``, with ``excess`` the mutual distance less the median, in spreads, between 0
-        and `HIGHEST`.
+        ``weight * temperature * excess``, with ``excess`` the mutual distance in spreads above the median, less
+        `USUAL`, between 0 and `HIGHEST`.
 
         Parameters
         ----------
@@ -185,7 +188,7 @@ class Scale:
         Tensor
             (Gh, Gw) at least 0, to be added to cos_abnormal - cos_normal.
         """
-        return weight * temperature * ((distances - self.median) / self.spread).clamp(0, HIGHEST)
+        return weight * temperature * ((distances - self.median) / self.spread - USUAL).clamp(0, HIGHEST)
 
     def to(self, device: torch.device) -> Scale:
         """The same on a device."""

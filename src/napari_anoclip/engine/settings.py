@@ -116,10 +116,16 @@ class MutualSettings(_Settings):
         (1, 3, 5), min_length=1, description="Sides of the squares of patches that are compared, in patches; odd."
     )
     tokens: MutualTokens = Field(
-        "vv", description="Compare the map's own tokens, or those of several layers, for which the model runs again."
+        "vv",
+        title="Compared by",
+        description="Compare the map's own tokens, or those of several layers, for which the model runs again.",
     )
     references: int = Field(
-        200, ge=4, le=5000, description="Images compared with at most; of more, a seeded sample is drawn."
+        200,
+        ge=4,
+        le=5000,
+        title="Images at most",
+        description="Images compared with at most; of more, a seeded sample is drawn.",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of that sample.")
     held: Literal["fp16", "fp32"] = Field(

@@ -104,3 +104,11 @@ class TokenStream:
 def tiles_a_group(tile_bytes: int) -> int:
     """How many tiles are handed out at once, by the bytes of one tile's tokens."""
     return max(1, GROUP_BYTES // tile_bytes)
+
+
+def too_many_to_compare(lattice: Lattice) -> ImageError:
+    """What is said where the tokens of an image cannot be held at once."""
+    return ImageError(
+        f"The image is cut into {len(lattice.tiles)} tiles, more than can be compared with other images: fit the whole "
+        "image, look at a region or a coarser scale, or switch the comparison with other images off."
+    )

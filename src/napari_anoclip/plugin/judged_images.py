@@ -15,7 +15,7 @@ from napari_anoclip.review.judgement import ImageReview
 from napari_anoclip.review.pictures import Picture
 
 if TYPE_CHECKING:
-    from napari_anoclip.engine.image_encoder import ImageSource
+    from napari_anoclip.engine.image_source import ImageSource
     from napari_anoclip.plugin.reviewer import Reviewer
 
 _log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class JudgedImages(QObject):
 
     def _with_source(self, question: Question, picture: Any) -> Question:
         """The same, its pixels hashed: that is how a model finds the tokens that it has of them."""
-        from napari_anoclip.engine.image_encoder import ImageSource
+        from napari_anoclip.engine.image_source import ImageSource
 
         place = question.image.key, question.plane
         kept = self._sources.get(place)

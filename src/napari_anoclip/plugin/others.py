@@ -19,7 +19,7 @@ from napari_anoclip.plugin.run_request import read_source
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.detector import AnoCLIP
-    from napari_anoclip.engine.image_encoder import ImageSource
+    from napari_anoclip.engine.image_source import ImageSource
     from napari_anoclip.engine.mutual import Others
     from napari_anoclip.engine.progress import CancelFlag, ProgressCallback
     from napari_anoclip.engine.settings import AnoCLIPSettings, MutualSettings
@@ -110,7 +110,7 @@ class OtherPicture:
 
     def read(self) -> ImageSource:
         """Read it as a run would if it were the one that is shown."""
-        from napari_anoclip.engine.image_encoder import ImageSource
+        from napari_anoclip.engine.image_source import ImageSource
 
         pixels = read_pixels(self.path)
         data, (low, high) = pixels.data, pixels.contrast_limits

@@ -15,7 +15,7 @@ from napari_anoclip.plugin.run_request import SHOWN_BROKEN
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.detector import AnoCLIP
-    from napari_anoclip.engine.image_encoder import ImageSource
+    from napari_anoclip.engine.image_source import ImageSource
     from napari_anoclip.engine.mutual import Others
     from napari_anoclip.engine.progress import CancelFlag, ProgressCallback
     from napari_anoclip.plugin.others import OtherImage, OtherImages

@@ -19,9 +19,10 @@ from napari_anoclip.plugin.models import ModelChoice, ModelHolder, start_engine
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.calibration import DisplayRange
-    from napari_anoclip.engine.detector import AnoCLIP, Detection
+    from napari_anoclip.engine.detection import Detection
+    from napari_anoclip.engine.detector import AnoCLIP
     from napari_anoclip.engine.histogram import ScoreHistogram
-    from napari_anoclip.engine.image_encoder import ImageSource
+    from napari_anoclip.engine.image_source import ImageSource
     from napari_anoclip.engine.mutual import Others
     from napari_anoclip.engine.progress import CancelFlag
     from napari_anoclip.engine.prompts import PromptSet
@@ -254,7 +255,7 @@ def read_source(plane: Plane) -> ImageSource:
         If it cannot be read, or is no image that can be scored.
     """
     start_engine()
-    from napari_anoclip.engine.image_encoder import ImageSource
+    from napari_anoclip.engine.image_source import ImageSource
 
     try:
         return ImageSource.of(plane.read(), plane.contrast_limits)

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label
 
-from napari_anoclip.review.metrics import FALSE_POSITIVE_LIMIT, area_under
+from napari_anoclip.review.curves import area_under
+from napari_anoclip.review.metrics import FALSE_POSITIVE_LIMIT
 
 if TYPE_CHECKING:
     from napari_anoclip.review.patches import Truth

@@ -26,10 +26,11 @@ from napari_anoclip.review.region_mask import RegionMask
 from napari_anoclip.review.regions import RegionSettings, find_regions
 
 if TYPE_CHECKING:
-    from napari_anoclip.engine.detector import AnoCLIP, Detection
-    from napari_anoclip.engine.image_encoder import ImageSource
-    from napari_anoclip.engine.prompts import PromptSet
+    from napari_anoclip.engine.detection import Detection
+    from napari_anoclip.engine.detector import AnoCLIP
+    from napari_anoclip.engine.image_source import ImageSource
     from napari_anoclip.engine.mutual import Others
+    from napari_anoclip.engine.prompts import PromptSet
     from napari_anoclip.engine.reference_memory import ReferenceMemory
     from napari_anoclip.engine.settings import AnoCLIPSettings
 
@@ -190,7 +191,7 @@ class Exam:
         return [truth.scores(found, threshold, regions, scale) for truth, found in answers]
 
     def _source(self, question: Question) -> ImageSource:
-        from napari_anoclip.engine.image_encoder import ImageSource
+        from napari_anoclip.engine.image_source import ImageSource
 
         if isinstance(question.source, ImageSource):
             return question.source

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_anoclip.review import bootstrap
+from napari_anoclip.review.curves import Curves, above, ratio
+
 FloatArray = NDArray[np.float64]
 
 FEWEST = 3
@@ -25,10 +28,6 @@ BINS = 1 << 14
 """Half of them shared out by the defect pixels, half by the normal ones: average precision is right to 0.0001 then."""
 
 _FINE = 1 << 20
-_RESAMPLES = 400
-_SEED = 0
-_TOGETHER = 8
-_INTERVAL = (2.5, 97.5)
 
 
 class Figure(BaseModel):
@@ -53,6 +52,11 @@ class Figure(BaseModel):
     high: float | None
     count: int = Field(ge=0)
     words: str
+
+    @classmethod
+    def nothing(cls, count: int, lack: str) -> Figure:
+        """None, of so many things, for a lack that is said in words."""
+        return cls(value=None, low=None, high=None, count=count, words=lack)
 
     @property
     def total(self) -> int | None:
@@ -213,36 +217,10 @@ def figures(scores: Sequence[Scores], threshold: float) -> Figures:
     )
 
 
-def area_under(x: FloatArray, y: FloatArray, limit: FloatArray) -> FloatArray:
-    """Area under rising curves from the origin, by the trapezoidal rule.
-
-    Parameters
-    ----------
-    x, y : ndarray
-        (k, m) of k curves; x rises or stays.
-    limit : ndarray
-        (k,) where along x each area ends.
-
-    Returns
-    -------
-    ndarray
-        (k,).
-    """
-    width = np.diff(x, axis=1)
-    inside = np.clip(limit[:, None] - x[:, :-1], 0, width)
-    share = np.divide(inside, width, out=np.zeros_like(width), where=width > 0)
-    area: FloatArray = np.sum(inside * (y[:, :-1] + share * np.diff(y, axis=1) / 2), axis=1)
-    return area
-
-
 def _draws(images: Sequence[str]) -> FloatArray:
     """How often each plane or image (n) is taken, (1 + resamples, n): once in the first row, which gives the value."""
     places = {image: place for place, image in enumerate(dict.fromkeys(images))}
-    drawn = np.ones((1 + _RESAMPLES, len(places)))
-    if places:
-        shares = np.full(len(places), 1 / len(places))
-        drawn[1:] = np.random.default_rng(_SEED).multinomial(len(places), shares, _RESAMPLES)
-    return drawn[:, [places[image] for image in images]]
+    return bootstrap.draws(len(places))[:, [places[image] for image in images]]
 
 
 def _figure(values: FloatArray, rests_on: Iterable[Scores], count: int, words: str) -> Figure:
@@ -251,18 +229,14 @@ def _figure(values: FloatArray, rests_on: Iterable[Scores], count: int, words: s
         return Figure(
             value=float(values[0]), low=None, high=None, count=count, words=f"{words}; too few images for an interval"
         )
-    low, high = np.nanpercentile(values[1:], _INTERVAL)
-    return Figure(value=float(values[0]), low=float(low), high=float(high), count=count, words=words)
+    low, high = bootstrap.interval(values[1:])
+    return Figure(value=float(values[0]), low=low, high=high, count=count, words=words)
 
 
 def _lacks(**kinds: int) -> str:
     """What there is too little of, of counts by the words for one; empty if there is enough."""
     few = [counted(number, kind.replace("_", " ")) for kind, number in kinds.items() if number < FEWEST]
     return f"too few: {' and '.join(few)}, at least {FEWEST} are needed" if few else ""
-
-
-def _nothing(count: int, lack: str) -> Figure:
-    return Figure(value=None, low=None, high=None, count=count, words=lack)
 
 
 def _pixel_figures(scores: Sequence[Scores], weights: FloatArray) -> dict[str, Figure]:
@@ -272,18 +246,12 @@ def _pixel_figures(scores: Sequence[Scores], weights: FloatArray) -> dict[str, F
     normal = sum(one.complete + one.false_judgements for one in grounds)  # a whole image, or a region judged false
     lack = _lacks(defect_region=regions, normal_area=normal)
     if lack:
-        return dict.fromkeys(names, _nothing(regions, lack))
+        return dict.fromkeys(names, Figure.nothing(regions, lack))
     counts = tuple(
         np.stack([getattr(one, name) for one in scores], dtype=np.float64) for name in ("defect", "normal", "overlap")
     )
     single = np.array([(one.hits, one.false_alarms, one.regions) for one in scores], dtype=float)
-    # As many at once as stay in the processor's cache.
-    values = np.concatenate(
-        [
-            _pixel_values(weights[start : start + _TOGETHER], counts, single)
-            for start in range(0, len(weights), _TOGETHER)
-        ]
-    )
+    values = bootstrap.of_each(lambda some: _pixel_values(weights[some], counts, single), len(weights))
     bad = [one for one in scores if one.regions]
     words = (
         f"{counted(regions, 'defect region')} in {counted(len(bad), 'image')}, "
@@ -304,24 +272,19 @@ def _pixel_values(weights: FloatArray, counts: tuple[FloatArray, ...], single: F
     single : ndarray
         (n, 3) hits, false alarms, and defect regions.
     """
-    # What exceeds each edge of the bins, from the highest, which nothing exceeds, down.
-    defect, normal, overlap = (np.zeros((len(weights), BINS + 1)) for _ in counts)
-    for curve, of_images in zip((defect, normal, overlap), counts, strict=True):
-        np.cumsum((weights @ of_images)[:, ::-1], axis=1, out=curve[:, 1:])
+    defect, normal, overlap = (above(weights @ of_images) for of_images in counts)
+    curves = Curves(defect, normal)
     hits, false_alarms, regions = (weights @ single).T
-    bad, good = defect[:, -1], normal[:, -1]
-    called = defect + normal
-    with np.errstate(invalid="ignore"):  # a resample without defects, or without anything normal, tells nothing
-        return np.stack(
-            [
-                area_under(normal, defect, good) / (good * bad),
-                np.sum(np.diff(defect, axis=1) * defect[:, 1:] / np.maximum(called[:, 1:], 1), axis=1) / bad,
-                np.max(2 * defect / (called + bad[:, None]), axis=1),
-                2 * hits / (hits + false_alarms + bad),
-                area_under(normal, overlap, FALSE_POSITIVE_LIMIT * good) / (FALSE_POSITIVE_LIMIT * good * regions),
-            ],
-            axis=1,
-        )
+    return np.stack(
+        [
+            curves.auroc(),
+            curves.average_precision(),
+            curves.f1_max(),
+            ratio(2 * hits, hits + false_alarms + defect[:, -1]),
+            curves.aupro(overlap, regions, FALSE_POSITIVE_LIMIT),
+        ],
+        axis=1,
+    )
 
 
 def _image_auroc(scores: Sequence[Scores], weights: FloatArray) -> Figure:
@@ -329,12 +292,12 @@ def _image_auroc(scores: Sequence[Scores], weights: FloatArray) -> Figure:
     told = [scores[place] for place in bad + good]
     lack = _lacks(defective_image=len(bad), good_image=len(good))
     if lack:
-        return _nothing(len(told), lack)
+        return Figure.nothing(len(told), lack)
     above = np.subtract.outer([scores[place].score for place in bad], [scores[place].score for place in good])
     won = np.sum(weights[:, bad] @ ((np.sign(above) + 1) / 2) * weights[:, good], axis=1)
     pairs = weights[:, bad].sum(axis=1) * weights[:, good].sum(axis=1)
     return _figure(
-        _ratio(won, pairs),
+        ratio(won, pairs),
         told,
         len(told),
         f"{counted(len(bad), 'defective image')}, {counted(len(good), 'good image')}",
@@ -346,26 +309,22 @@ def _recall(scores: Sequence[Scores], weights: FloatArray) -> Figure:
     count = int(regions.sum())
     lack = _lacks(defect_region=count)
     if lack:
-        return _nothing(count, lack)
+        return Figure.nothing(count, lack)
     with_defects = [one for one in scores if one.regions]
     words = f"{int(met.sum())} of {counted(count, 'defect region')} in {counted(len(with_defects), 'image')}"
-    return _figure(_ratio(weights @ met, weights @ regions), with_defects, count, words)
+    return _figure(ratio(weights @ met, weights @ regions), with_defects, count, words)
 
 
 def _false_regions(scores: Sequence[Scores], weights: FloatArray) -> Figure:
     told = [place for place, one in enumerate(scores) if one.false_regions is not None]
     lack = _lacks(fully_judged_image=len(told))
     if lack:
-        return _nothing(len(told), lack)
+        return Figure.nothing(len(told), lack)
     false = np.array([scores[place].false_regions for place in told], dtype=float)
     partly = sum(not scores[place].complete for place in told)
     words = f"{int(false.sum())} in {counted(len(told), 'image')}" + (f", {partly} judged in part" if partly else "")
-    values = _ratio(weights[:, told] @ false, weights[:, told].sum(axis=1))
+    values = ratio(weights[:, told] @ false, weights[:, told].sum(axis=1))
     return _figure(values, [scores[place] for place in told], len(told), words)
-
-
-def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
 
 
 def counted(number: int, thing: str) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from napari_anoclip.engine.errors import Cancelled, ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari_anoclip.engine.progress import CancelFlag
 
@@ -35,13 +35,16 @@ _AS_THEY_ARE = frozenset({"1", "L", "RGB", "RGBA", "I", "F", "I;16", "I;16B", "I
 """Pillow's modes whose values are intensities or RGB."""
 
 
-def list_pictures(folder: Path) -> list[Path]:
+def list_pictures(folder: Path, *, unreadable: Callable[[OSError], None] | None = None) -> list[Path]:
     """All pictures of a folder and of those in it, but for hidden ones and for sessions.
 
     Parameters
     ----------
     folder : Path
         Where to look.
+    unreadable : callable, optional
+        Called with the reason for each folder in it that cannot be gone through, whose name it has as `filename`; such
+        folders are passed over otherwise.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def list_pictures(folder: Path) -> list[Path]:
     except OSError as error:
         raise ImageError(f"The folder {folder} cannot be read ({error.strerror}): choose another one.") from error
     found = []
-    for where, folders, files in os.walk(folder):
+    for where, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not (name.startswith(".") or name.endswith(SESSION_SUFFIX))]
         found += [
             Path(where, name) for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,7 +86,8 @@ class Folder:
         Masks that a pattern was given for have to be there. Where none was given, none or all have to be there: it is
         a set with labels of pictures only, or one with masks.
         """
-        paths = {PurePosixPath(path.relative_to(root).as_posix()): path for path in list_pictures(root)}
+        pictures = list_pictures(root, unreadable=_refuse)
+        paths = {PurePosixPath(path.relative_to(root).as_posix()): path for path in pictures}
         patterns = USUAL_MASKS if self.settings.masks is None else (self.settings.masks,)
         files = _Files(paths)
         samples, missing = [], []
@@ -139,6 +140,13 @@ class _Files:
             return (self._by_stem if open_ending else self._by_name).get(name)
         wanted = same_name(_filled(pattern, escape(picture.stem), PurePosixPath(escape(str(picture.parent)))))
         return next((file for name, file in self._by_name.items() if fnmatchcase(name, wanted)), None)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """Of a part of the folder, figures would be of something else."""
+    raise DataSetError(
+        f"The folder {error.filename} cannot be read ({error.strerror}): ask for the right to read it, or move it away."
+    ) from error
 
 
 def _filled(pattern: str, stem: str, folder: PurePosixPath) -> str:

@@ -18,12 +18,12 @@ from skimage import draw
 
 from napari_anoclip.batch.datasets.model import DataSetError
 from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.review.mask_picture import set_pixels
 from napari_anoclip.review.pictures import SUFFIXES, TIFF_SUFFIXES, read_picture
 
 LABELME, MATLAB = ".json", ".mat"
 PICTURES = tuple(sorted(SUFFIXES))
 
-_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
 _CRACK = 2
 """In CrackForest's "Segmentation" 1 is road; 3 and 4 are patches of road that a web of cracks encloses."""
 
@@ -134,17 +134,12 @@ def shows_defect(path: Path) -> bool:
 
 
 def _set_pixels(path: Path) -> NDArray[np.bool_]:
-    """Where a mask is not black, in any of its colours."""
+    """Where a file says that there is a defect."""
     if path.suffix.casefold() == MATLAB:
         crack: NDArray[np.bool_] = _segmentation(path) == _CRACK
         return crack
     values = read_picture(path)
-    # Around what was drawn, lossy compression leaves values that are not quite 0.
-    above: NDArray[np.bool_] = np.greater(values, 127 if path.suffix.casefold() in _LOSSY else 0)
-    if above.ndim == 2:
-        return above
-    coloured: NDArray[np.bool_] = np.logical_or.reduce(above[..., :3], axis=-1)
-    return coloured
+    return set_pixels(values, path, coloured=values.ndim > 2)
 
 
 def _segmentation(path: Path) -> NDArray[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +17,13 @@ from napari_anoclip.review.imports.imported import Gathering, Imported
 from napari_anoclip.review.imports.judged import Source, imported, kind_named
 from napari_anoclip.review.imports.problems import AnnotationError, WrongFolder, WrongSize
 from napari_anoclip.review.judgement import ImageReview, Judgement, Verdict
+from napari_anoclip.review.mask_picture import set_pixels
 from napari_anoclip.review.pictures import SUFFIXES, list_pictures, read_picture
 from napari_anoclip.review.region_mask import RegionMask
 
 TEST, TRUTH = "test", "ground_truth"
 
 _ENDING = "_mask"
-_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
 _LAYOUT = f"{TEST}/{GOOD}, {TEST}/KIND and {TRUTH}/KIND"
 _EACH_NEEDS_ONE = "Each defective picture needs one."
 _NAMED = 5
@@ -124,7 +123,7 @@ def _judged(picture: Path, mask: Path, kind: str) -> ImageReview:
 def _defects(source: Source, mask: Path, kind: str) -> Iterator[Judgement]:
     """What hangs together in each plane, numbered over all planes."""
     number = 1
-    set_ = _set_pixels(read_picture(mask), source, mask)
+    set_ = _set_pixels(mask, source)
     for plane in np.ndindex(source.map_shape[:-2]):
         for region in regionprops(label(set_[plane], connectivity=2)):
             start = tuple(part.start for part in region.slice)
@@ -132,21 +131,16 @@ def _defects(source: Source, mask: Path, kind: str) -> Iterator[Judgement]:
             number += 1
 
 
-def _set_pixels(values: NDArray[Any], source: Source, mask: Path) -> NDArray[np.bool_]:
-    """Where a mask (..., H, W) is set, in any of its colours; what it says of transparency does not count."""
-    wanted = source.map_shape
-    # Around what was drawn, lossy compression leaves values that are not quite 0.
-    black = 127 if mask.suffix.lower() in _LOSSY else 0
-    set_: NDArray[np.bool_] = np.greater(values, black)  # NaN, which is no number, is not greater
-    if values.shape[:-1] == wanted and values.shape[-1] in (1, 3, 4):
-        coloured: NDArray[np.bool_] = np.logical_or.reduce(set_[..., :3], axis=-1)
-        return coloured
-    if values.shape != wanted:
+def _set_pixels(mask: Path, source: Source) -> NDArray[np.bool_]:
+    """Where a mask is set, (..., H, W) as its picture."""
+    values, wanted = read_picture(mask), source.map_shape
+    coloured = values.shape[:-1] == wanted and values.shape[-1] in (1, 3, 4)
+    if not coloured and values.shape != wanted:
         raise WrongSize(
             f"The mask {mask.name} has {_words(values.shape)} pixels, but {source.path.name} has {_words(wanted)}. "
             "A mask has to be as large as its picture."
         )
-    return set_
+    return set_pixels(values, mask, coloured=coloured)
 
 
 def _pairs(root: Path) -> list[tuple[Path, Path | None]]:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_anoclip.review.metrics import area_under
-
 FloatArray = NDArray[np.float64]
 
 RESCALED_LIMIT = 0.3
@@ -44,19 +42,19 @@ class Curves:
     def auroc(self) -> FloatArray:
         """(k,) area under the ROC curve by trapezes: equal scores count half."""
         defects, normals = self.defect[:, -1], self.normal[:, -1]
-        return _ratio(area_under(self.normal, self.defect, normals), normals * defects)
+        return ratio(area_under(self.normal, self.defect, normals), normals * defects)
 
     def average_precision(self) -> FloatArray:
         """(k,) precision, averaged over the recall gained at each threshold; not interpolated."""
-        precision = _ratio(self.defect[:, 1:], self.defect[:, 1:] + self.normal[:, 1:])
-        gained = np.diff(self.defect, axis=1)
-        total = np.sum(gained * precision, axis=1, where=gained > 0)
-        return _ratio(total, self.defect[:, -1])
+        hits = self.defect[:, 1:]
+        called = hits + self.normal[:, 1:]
+        precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)  # where 0, nothing is gained
+        return ratio(np.sum(np.diff(self.defect, axis=1) * precision, axis=1), self.defect[:, -1])
 
     def f1_max(self) -> FloatArray:
         """(k,) F1 at the threshold that suits best."""
         defects = self.defect[:, -1:]
-        best: FloatArray = _ratio(2 * self.defect, self.defect + self.normal + defects).max(axis=1)
+        best: FloatArray = ratio(2 * self.defect, self.defect + self.normal + defects).max(axis=1)
         return best
 
     def aupro(self, overlap: FloatArray, regions: FloatArray, limit: float) -> FloatArray:
@@ -77,7 +75,7 @@ class Curves:
             (k,).
         """
         end = limit * self.normal[:, -1]
-        return _ratio(area_under(self.normal, overlap, end), end * regions)
+        return ratio(area_under(self.normal, overlap, end), end * regions)
 
     def rescaled_pro(self, overlap: FloatArray, regions: FloatArray, scores: FloatArray) -> FloatArray:
         """The same as published with the method: at a few thresholds, over a rate that is stretched to 0 to 1.
@@ -101,12 +99,12 @@ class Curves:
         thresholds = lowest + np.arange(RESCALED_THRESHOLDS) * ((highest - lowest) / RESCALED_THRESHOLDS)
         # What exceeds a threshold: from the highest down, so that rates rise.
         places = len(scores) - np.searchsorted(scores, thresholds[::-1], side="right")
-        rates = _ratio(self.normal[:, places], self.normal[:, -1:])
-        shares = _ratio(overlap[:, places], regions[:, None])
+        rates = ratio(self.normal[:, places], self.normal[:, -1:])
+        shares = ratio(overlap[:, places], regions[:, None])
         counted = np.sum(rates < RESCALED_LIMIT, axis=1)
         first, last = rates[:, 0], np.take_along_axis(rates, np.maximum(counted - 1, 0)[:, None], axis=1)[:, 0]
         area = area_under(rates, shares, np.where(counted > 1, last, np.nan))
-        return _ratio(area, last - first)
+        return ratio(area, last - first)
 
 
 def above(counts: FloatArray) -> FloatArray:
@@ -116,6 +114,29 @@ def above(counts: FloatArray) -> FloatArray:
     return sums
 
 
-def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    ratio: FloatArray = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-    return ratio
+def area_under(x: FloatArray, y: FloatArray, limit: FloatArray) -> FloatArray:
+    """Area under rising curves from the origin, by the trapezoidal rule.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        (k, m) of k curves; x rises or stays.
+    limit : ndarray
+        (k,) where along x each area ends.
+
+    Returns
+    -------
+    ndarray
+        (k,).
+    """
+    width = np.diff(x, axis=1)
+    inside = np.clip(limit[:, None] - x[:, :-1], 0, width)
+    share = np.divide(inside, width, out=np.zeros_like(width), where=width > 0)
+    area: FloatArray = np.sum(inside * (y[:, :-1] + share * np.diff(y, axis=1) / 2), axis=1)
+    return area
+
+
+def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """Part of a whole; NaN where there is none."""
+    found: FloatArray = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return found

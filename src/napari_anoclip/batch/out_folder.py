@@ -1,0 +1,41 @@
+"""The folder that results are written to, by one run at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_anoclip.batch.errors import OutputError
+from napari_anoclip.batch.outputs import said_in_words
+from napari_anoclip.review.lock import Lock, SessionLocked
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Make a folder where it is not there, and keep others from writing to it.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or written to, or another run is writing to it.
+    """
+    with said_in_words(out, out.parent):
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = Lock.take(out)
+            lock.check()  # of two that take over what a killed run left, one has it
+        except SessionLocked as error:
+            who = f"by {error.holder}" if error.holder else "by someone"
+            raise OutputError(
+                f"Results are being written to {out} {who}: wait until that has ended, or choose another folder."
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
