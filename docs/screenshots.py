@@ -173,6 +173,16 @@ def adaptation_loss(desk: Desk) -> QPixmap:
     return desk.window()
 
 
+def mutual(desk: Desk) -> QPixmap:
+    desk.open("buttons")
+    desk.viewer.dims.set_current_step(0, PLANE_WITH_A_DEFECT)
+    desk.look_at(planes="all")
+    desk.show("Other images")
+    desk.controls.mutual.on.click()
+    desk.run()
+    return desk.window()
+
+
 def scoring_histogram(desk: Desk) -> QPixmap:
     image = desk.score("leather")
     desk.show("Scoring and colours")
@@ -297,6 +307,7 @@ PICTURES: dict[str, Callable[[Desk], QPixmap]] = {
         model_memory,
         prompt_editor,
         adaptation_loss,
+        mutual,
         scoring_histogram,
         stack_range,
         run_progress,
