@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import psutil
 import torch
-from cli.calling import ask, call
+from cli.calling import ask, call, refused
 
 from napari_anoclip.cli import checkup, trial
 from napari_anoclip.cli.checkup import Check
@@ -73,7 +73,9 @@ def test_a_model_that_does_not_load_is_wrong_with_its_sentence(monkeypatch) -> N
         raise DeviceError("This machine has no usable device 'mps'.")
 
     monkeypatch.setattr(AnoCLIP, "load", refuse)
-    assert only(checkup.builtin).words == "This machine has no usable device 'mps'."
+    found = only(checkup.builtin)
+    assert found.words == "This machine has no usable device 'mps'."
+    assert "--device" in found.advice  # and not to install the package again
 
 
 def test_a_refusing_folder_is_wrong_and_a_full_disk_a_note(tmp_path, monkeypatch) -> None:
@@ -123,3 +125,8 @@ def test_little_memory_is_a_note(monkeypatch) -> None:
     memory = psutil.virtual_memory()
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory._replace(available=10**9))
     assert only(checkup.memory).state == "note"
+
+
+def test_a_choice_that_there_is_not_is_refused_without_a_librarys_words() -> None:
+    said = refused("doctor --device gpu")
+    assert "Invalid value for '--device': 'gpu' is not one of 'auto'" in said

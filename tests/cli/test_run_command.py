@@ -13,6 +13,7 @@ from cli.calling import ask, call, drawn, refused
 
 from napari_anoclip.batch.cluster_connection import ClusterSettings
 from napari_anoclip.batch.recipe import ModelSpec
+from napari_anoclip.cli.call import harmless
 from napari_anoclip.cli.commands import run as command
 from napari_anoclip.cli.meter import Meter
 from napari_anoclip.cli.options import Chosen
@@ -129,3 +130,7 @@ def test_workers_are_wanted_only_when_they_are_named() -> None:
     )
     with pytest.raises(typer.BadParameter, match="--batch"):
         command.cluster_of(Chosen({ClusterSettings: {"batch": 4}}))
+
+
+def test_what_a_terminal_would_obey_in_a_name_is_spelled_out() -> None:
+    assert harmless("red\x1b[31m.png ü") == "red\\x1b[31m.png ü"

@@ -148,11 +148,11 @@ def file_digest(path: Path) -> str:
         If it cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
-    if os.path.isdir(path):
-        raise ImageError(f"The folder {path.name} cannot be read: ask for the right to read it, or move it away.")
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for, for ever
-        raise ImageError(f"{path.name} is no file that can be read: move it away.")
     try:
+        if path.is_dir():
+            raise ImageError(f"The folder {path.name} cannot be read: ask for the right to read it, or move it away.")
+        if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
+            raise ImageError(f"{path.name} is no file that can be read: move it away.")
         with path.open("rb") as file:
             while part := file.read(_READ_BYTES):
                 digest.update(part)
@@ -184,7 +184,9 @@ def _results_in(home: Path) -> Callable[[Path], bool]:
     def is_result(folder: Path) -> bool:
         if folder == home or home not in folder.parents:
             return False  # what is given by name is wanted
-        return all(os.path.exists(folder / name) for name in RESULTS) or is_result(folder.parent)
+        # Unlike pathlib's, without an error where names can be listed and nothing more.
+        whole = all(os.path.exists(folder / name) for name in RESULTS)  # noqa: PTH110
+        return whole or is_result(folder.parent)
 
     return is_result
 

@@ -18,6 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit
         Always, with one of `exits.Code`.
     """
-    from napari_anoclip.cli.app import app
-
+    try:
+        from napari_anoclip.cli.app import app
+    except KeyboardInterrupt:  # nothing was begun, and its place in an import is nobody's concern
+        raise SystemExit(130) from None
     app(args=None if arguments is None else list(arguments), prog_name="anoclip")

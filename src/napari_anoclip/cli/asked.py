@@ -27,7 +27,12 @@ PromptsName = Annotated[
 ]
 ObjectWord = Annotated[
     str | None,
-    typer.Option("--object", metavar="WORD", help="What the pictures show, such as bottle.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--object",
+        metavar="WORD",
+        help="What the pictures show, such as bottle; the prompts' own word otherwise.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 KindWord = Annotated[
     Kind | None,

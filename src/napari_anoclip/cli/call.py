@@ -72,11 +72,11 @@ class Call:
             return
         console = Console(highlight=False, emoji=False)
         for word in words:
-            console.print(word, soft_wrap=isinstance(word, str))  # lines stay lines in a file
+            console.print(word, soft_wrap=isinstance(word, str), crop=False)  # lines stay lines in a file
 
     def note(self, words: str) -> None:
         """Say something beside the answer."""
-        self.errors.print(escape(words), soft_wrap=True)
+        self.errors.print(escape(harmless(words)), soft_wrap=True)
 
     def stop_if_asked(self) -> None:
         """Stop between two steps that poll nothing themselves.
@@ -182,6 +182,11 @@ def _signature(function: Callable[..., Any], groups: Sequence[OptionGroup]) -> i
     )
 
 
+def harmless(words: str) -> str:
+    """Words without what a terminal would obey: names of files may hold anything."""
+    return "".join(one if one.isprintable() or one == "\n" else f"\\x{ord(one):02x}" for one in words)
+
+
 def plain(value: Any) -> Any:
     """Anything that a command answers with, in JSON's types."""
     if isinstance(value, BaseModel):
@@ -207,7 +212,7 @@ def _failed(call: Call, error: Exception, debug: bool) -> Code:
     if debug:
         call.errors.file.write("".join(traceback.format_exception(error)))
     words = sentence(error)
-    call.errors.print(f"[bold red]Error:[/bold red] {escape(words)}", soft_wrap=True)
+    call.errors.print(f"[bold red]Error:[/bold red] {escape(harmless(words))}", soft_wrap=True)
     if call.json:
         call.answer({"error": {"kind": type(error).__name__, "message": words}})
     return code_of(error) if isinstance(error, AnoCLIPError | OSError) else Code.FAULT

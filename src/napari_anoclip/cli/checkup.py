@@ -19,7 +19,7 @@ import psutil
 
 from napari_anoclip._version import __version__
 from napari_anoclip.engine import atomic
-from napari_anoclip.engine.errors import AnoCLIPError
+from napari_anoclip.engine.errors import AnoCLIPError, DeviceError
 
 State = Literal["ok", "note", "wrong"]
 
@@ -221,6 +221,11 @@ def builtin(device: str = "auto") -> Iterator[Check]:
     try:
         model = AnoCLIP.load(device=device)
         trial = try_out(model)
+    except DeviceError as error:
+        yield Check(
+            "built-in model", "wrong", str(error), "Leave --device out, or install the driver and the PyTorch for it."
+        )
+        return
     except AnoCLIPError as error:
         yield Check("built-in model", "wrong", str(error), "Install the package again.")
         return

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from inspect import cleandoc
 from typing import Any
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
@@ -25,6 +26,14 @@ class Helpful(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (typer's)
         """Print the help."""
         show(self, ctx)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, and keep the library's word before its sentence from a person."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
 
 class HelpfulGroup(TyperGroup):

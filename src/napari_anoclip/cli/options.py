@@ -23,6 +23,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _PLAIN = (bool, int, float, str, Path)
 
+_PREFIX = "Value error, "
+"""What pydantic puts before the sentence of a validator."""
+
 
 @dataclass(frozen=True)
 class OptionGroup:
@@ -166,7 +169,8 @@ def message_of(error: ValidationError) -> str:
     """The first thing that is wrong, in pydantic's words, with the field's name where there is one."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    said = str(first["msg"]).removeprefix(_PREFIX)
+    return f"{where}: {said}" if where else said
 
 
 def _spoken(info: FieldInfo) -> tuple[Any, dict[str, Any]]:
@@ -203,7 +207,7 @@ def _checked(model: type[BaseModel], name: str, info: FieldInfo) -> Callable[[An
                 # Other fields of the model may have no default: they are no business of this option.
                 wrong = [detail["msg"] for detail in error.errors() if detail["loc"][:1] == (name,)]
                 if wrong:
-                    raise typer.BadParameter(wrong[0].removeprefix("Value error, ")) from error
+                    raise typer.BadParameter(wrong[0].removeprefix(_PREFIX)) from error
             except AnoCLIPError as error:  # a validator's own sentence, which pydantic lets through
                 raise typer.BadParameter(str(error)) from error
         return value

@@ -244,7 +244,8 @@ def local_or_downloaded(
     target = _target(entry, models_folder)
     if not download:
         raise DownloadError(
-            f"The model {name} is not on this machine. Ask for its download, or give the path of a file that you have."
+            f"The model {name} is not on this machine. Ask for its download, or give the path of a file that you have; "
+            f"in a terminal, “anoclip models get {name}” fetches it."
         )
     try:
         _fetch("/".join(_source(entry)), target, reporter)

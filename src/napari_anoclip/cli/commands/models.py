@@ -104,6 +104,12 @@ def get(
     from napari_anoclip.engine.progress import Reporter
 
     folder = call.chosen.over(ModelSpec()).models_folder
+    if name == BUILTIN:
+        call.answer(
+            {"name": name, "path": _builtin(), "bytes": _builtin().stat().st_size, "fetched": False},
+            f"{name} comes with the package: there is nothing to fetch.",
+        )
+        return
     _, entry = registered(name)
     present = next((model for model in local_models(folder) if model.name == name), None)
     if present is not None:
