@@ -43,7 +43,8 @@ def open_viewer(title: str) -> napari.Viewer:
     import napari
 
     viewer = napari.Viewer(title=title)
-    viewer.window.resize(*SIZE)
+    room = viewer.window._qt_window.screen().availableSize()
+    viewer.window.resize(min(SIZE[0], room.width()), min(SIZE[1], room.height()))
     return viewer
 
 

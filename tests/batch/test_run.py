@@ -126,7 +126,8 @@ def test_a_file_that_was_only_touched_is_finished_still(go: Callable[..., RunSum
 
 
 def test_another_recipe_makes_all_anew_and_says_so(go: Callable[..., RunSummary], tmp_path: Path) -> None:
-    go()
+    go(output=OutputSettings(maps="none"))
+    assert (tmp_path / "out" / "report.html").exists()
     changed = RECIPE.model_copy(update={"regions": RegionSettings(min_area=3)})
     digest = json.loads((tmp_path / "out" / "recipe.json").read_text())["digest"]
     again = go(changed)
@@ -134,6 +135,7 @@ def test_another_recipe_makes_all_anew_and_says_so(go: Callable[..., RunSummary]
     assert any("another recipe or model before, and made anew: 6 images." in said for said in again.remarks)
     written = json.loads((tmp_path / "out" / "recipe.json").read_text("utf-8"))
     assert written["digest"] != digest
+    assert not (tmp_path / "out" / "report.html").exists(), "it told of the former recipe"
     assert Recipe.model_validate(written["recipe"]) == changed
 
 
@@ -294,6 +296,27 @@ def test_nothing_to_do_gets_a_sentence(model: AnoCLIP, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no picture in"):
         run([tmp_path / "empty"], tmp_path / "out", RECIPE, PLAIN, model=model)
     assert not (tmp_path / "out").exists()
+
+
+def test_tables_of_another_recipe_do_not_outlive_a_stop(go: Callable[..., RunSummary], tmp_path: Path) -> None:
+    go()
+    stop = threading.Event()
+
+    def stop_at_once(progress: Progress) -> None:
+        if progress.stage == "scoring images":
+            assert not (tmp_path / "out" / "scores.csv").exists()
+            stop.set()
+
+    changed = RECIPE.model_copy(update={"threshold": 0.25})
+    with pytest.raises(Cancelled):
+        go(changed, on_progress=stop_at_once, cancel=stop)
+
+
+def test_a_file_is_no_folder_for_results(model: AnoCLIP, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutputError, match="is a file: give a folder"):
+        run([folder], tmp_path / "out", RECIPE, PLAIN, model=model)
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_images_that_judge_each_other_get_a_score_by_their_neighbours(

@@ -134,3 +134,7 @@ def test_workers_are_wanted_only_when_they_are_named() -> None:
 
 def test_what_a_terminal_would_obey_in_a_name_is_spelled_out() -> None:
     assert harmless("red\x1b[31m.png ü") == "red\\x1b[31m.png ü"
+
+
+def test_an_empty_word_is_not_taken_for_this_folder(tmp_path) -> None:
+    assert "it is empty" in refused(f"run {PROMPTS}", "", "--out", tmp_path / "found")

@@ -41,8 +41,8 @@ def test_an_empty_file_changes_nothing(tmp_path) -> None:
         ("scoring: {temperature: -1}", "scoring.temperature: Input should be greater than 0"),
         ("vv_blocks: many", "vv_blocks"),
         ("- 1", "names with values"),
-        ("a: [", "mine.yaml, line 1: this is no YAML"),
-        ("\n\na: b: c", "mine.yaml, line 3: this is no YAML"),
+        ("a: [", "mine.yaml, line 1: this is not YAML"),
+        ("\n\na: b: c", "mine.yaml, line 3: this is not YAML"),
         ("x: " + "y" * 200_000, "too large"),
     ],
 )

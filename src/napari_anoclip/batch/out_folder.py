@@ -25,6 +25,8 @@ def locked(out: Path) -> Iterator[None]:
     OutputError
         If it cannot be made or written to, or another run is writing to it.
     """
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file: give a folder for the results.")
     with said_in_words(out, out.parent):
         out.mkdir(parents=True, exist_ok=True)
         try:

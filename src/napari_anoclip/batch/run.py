@@ -18,10 +18,10 @@ from napari_anoclip.batch.outputs import OutputSettings, Scale, said_in_words
 from napari_anoclip.batch.pipeline import recipe_digest, score
 from napari_anoclip.batch.recipe import Recipe
 from napari_anoclip.batch.records import Record, Records, path_text, remove_unfinished
-from napari_anoclip.batch.report import write_report
+from napari_anoclip.batch.report import REPORT, write_report
 from napari_anoclip.batch.resume import Checked, unfinished
 from napari_anoclip.batch.stopwatch import Stopwatch
-from napari_anoclip.batch.summaries import write_summaries
+from napari_anoclip.batch.summaries import TABLES, write_summaries
 from napari_anoclip.batch.watch import Sparingly, WatchSettings, looks
 from napari_anoclip.engine import atomic
 from napari_anoclip.engine.errors import Cancelled
@@ -199,6 +199,9 @@ class _Run:
         }
         file = self.out / RECIPE
         with said_in_words(file, self.out):
+            if _digest_in(file) != self.digest:  # what was told of another recipe would stand beside other maps
+                for name in (*TABLES, REPORT):
+                    (self.out / name).unlink(missing_ok=True)
             atomic.write(file, json.dumps(content, ensure_ascii=False, indent=1))
 
     def do(self, inputs: Sequence[Input], among: Sequence[Input] | None = None) -> None:
@@ -246,6 +249,9 @@ class _Run:
         write_summaries(records, self.out, mutual=self.others is not None)
         if self.output.report:
             write_report(records, self.out, self.recipe, self.output, self.scale, self._remarks())
+        else:
+            with said_in_words(self.out / REPORT, self.out):
+                (self.out / REPORT).unlink(missing_ok=True)  # of an earlier run, and of less than the tables
 
     def summary(self) -> RunSummary:
         """So far."""
@@ -310,6 +316,15 @@ class _Run:
     def _tell(self, stage: str, done: int, total: int) -> None:
         if self.on_progress is not None:
             self.on_progress(Progress(stage, done, total))
+
+
+def _digest_in(file: Path) -> str | None:
+    """Of the recipe that a folder's results were made with, as far as that can be read."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found.get("digest") if isinstance(found, dict) else None
 
 
 def _named(paths: Sequence[Path]) -> str:

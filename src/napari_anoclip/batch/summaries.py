@@ -33,6 +33,7 @@ from napari_anoclip.review.region_mask import RegionMask
 SCORES = "scores.csv"
 REGIONS = "regions.csv"
 COCO = "regions.coco.json"
+TABLES = (SCORES, REGIONS, COCO)
 
 SCORE_COLUMNS = (
     *("key", "score", "score_mutual", "maximum", "threshold", "regions", "height", "width", "seconds", "error"),
@@ -71,7 +72,7 @@ def write_summaries(records: RecordsOf, out: Path, *, mutual: bool = False) -> N
     """
     rescored = rescored_by_neighbours(records()) if mutual else {}
     with ExitStack() as files:
-        scores, regions, coco = (_opened(files, out / name, out) for name in (SCORES, REGIONS, COCO))
+        scores, regions, coco = (_opened(files, out / name, out) for name in TABLES)
         annotations = files.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", dir=out))
         score_rows, region_rows = (csv.writer(file, lineterminator="\n") for file in (scores, regions))
         score_rows.writerow(SCORE_COLUMNS)

@@ -60,6 +60,19 @@ SettingsPath = Annotated[
 ]
 
 
+def input_path(word: str) -> Path:
+    """Take a path as it was typed.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is nothing: what a variable of the shell gives that is not set, and no path to this folder.
+    """
+    if not word:
+        raise typer.BadParameter("it is empty; “.” is this folder.")
+    return Path(word)
+
+
 def prompts_of(name: str | None, word: str | None = None, kind: Kind | None = None) -> PromptSet:
     """Find a prompt set.
 

@@ -62,7 +62,7 @@ def _read(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
         raise SettingsFileError(
-            f"{path.name}{where}: this is no YAML ({getattr(error, 'problem', None) or 'cannot be parsed'})."
+            f"{path.name}{where}: this is not YAML ({getattr(error, 'problem', None) or 'cannot be parsed'})."
         ) from error
     if content is None:
         return {}

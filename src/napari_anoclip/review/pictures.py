@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from napari_anoclip.engine.errors import Cancelled, ImageError
 
@@ -95,6 +95,10 @@ def read_picture(path: Path) -> NDArray[Any]:
         ) from error
     except PermissionError as error:
         raise ImageError(f"The picture {path.name} may not be read: ask for the right to read {path}.") from error
+    except UnidentifiedImageError as error:  # its own words are the path once more
+        raise ImageError(
+            f"The picture {path.name} cannot be read (it holds no picture): save it again as PNG or TIFF."
+        ) from error
     # A damaged file can make a decoder fail in any way at all.
     except Exception as error:
         raise ImageError(

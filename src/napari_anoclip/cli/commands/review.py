@@ -34,7 +34,10 @@ def review(
     object: ObjectWord = None,  # noqa: A002 - the word of the method
     kind: KindWord = None,
 ) -> None:
-    """Open napari on a folder of pictures, to judge what is found."""
+    """Open napari on a folder of pictures, to judge what is found.
+
+    What is not said by --object and --kind is as the workbench was left.
+    """
     require_folder(folder)
     require_window()
     from napari_anoclip import desktop

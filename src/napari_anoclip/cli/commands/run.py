@@ -18,6 +18,7 @@ from napari_anoclip.cli.asked import (
     PresetName,
     PromptsName,
     SettingsPath,
+    input_path,
     prompts_of,
     settings_of,
 )
@@ -56,7 +57,9 @@ NAMED = 20
 )
 def run(
     call: Call,
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Pictures, and folders of them.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT", parser=input_path, help="Pictures, and folders of them.")
+    ],
     out: Annotated[
         Path,
         typer.Option(
@@ -77,6 +80,8 @@ def run(
     """
     recipe = recipe_of(call.chosen, prompts, object, kind, preset, settings)
     cluster = cluster_of(call.chosen)
+    output = call.chosen.over(OutputSettings())
+    from napari_anoclip.batch.report import REPORT
     from napari_anoclip.batch.run import run as run_batch
 
     with call.meter() as meter:
@@ -84,7 +89,7 @@ def run(
             inputs,
             out,
             recipe,
-            call.chosen.over(OutputSettings()),
+            output,
             cluster=cluster,
             watch=watch,
             watching=call.chosen.over(WatchSettings()),
@@ -109,7 +114,8 @@ def run(
             "remarks": summary.remarks,
         },
         _words(summary.done, summary.skipped, len(failed), summary.seconds),
-        f"Results are in {escape(str(out))}",
+        f"Results are in {escape(str(out))}"
+        + (f"; look at {escape(str(out / REPORT))} first" if output.report else ""),
     )
     return Code.INCOMPLETE if failed else Code.OK
 
