@@ -32,7 +32,7 @@ from napari_anoclip.engine.settings import AnoCLIPSettings
 from napari_anoclip.engine.token_cache import TokenCache
 
 if TYPE_CHECKING:
-    from napari_anoclip.engine.detector import AnoCLIP
+    from napari_anoclip.engine.frozen_clip import FrozenCLIP
 
 FEWEST = 3
 """Other images below which none is compared: what one of two others happens to lack is no sign of anything."""
@@ -124,7 +124,7 @@ class Others:
     @classmethod
     def gather(
         cls,
-        model: AnoCLIP,
+        model: FrozenCLIP,
         images: Iterable[Any],
         settings: AnoCLIPSettings,
         *,
@@ -141,7 +141,7 @@ class Others:
 
         Parameters
         ----------
-        model : AnoCLIP
+        model : FrozenCLIP
             The model. Images whose tokens it has kept are not encoded again.
         images : iterable of array-like or ImageSource
             All images of the batch, the one to be scored may be among them; equal ones count once.
@@ -285,7 +285,7 @@ def basis(settings: AnoCLIPSettings) -> str:
 
 
 def _sample(
-    model: AnoCLIP, images: Iterable[Any], settings: AnoCLIPSettings, report: Reporter, cancel: CancelFlag | None
+    model: FrozenCLIP, images: Iterable[Any], settings: AnoCLIPSettings, report: Reporter, cancel: CancelFlag | None
 ) -> tuple[dict[str, list[Tensor]], int]:
     """Tokens at each scale of the images that are kept, in the order of their lots; and how many there were."""
     bound, dtype = settings.mutual.references, _DTYPES[settings.mutual.held]

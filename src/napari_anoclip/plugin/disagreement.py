@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin.job import Job
-from napari_anoclip.plugin.run_request import read_source
+from napari_anoclip.plugin.reading import read_source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

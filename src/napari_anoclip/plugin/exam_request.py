@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_anoclip.engine.prompts import PromptSet
     from napari_anoclip.engine.reference_memory import ReferenceMemory
     from napari_anoclip.engine.settings import AnoCLIPSettings
-    from napari_anoclip.plugin.others import OtherImages
+    from napari_anoclip.plugin.others_bank import OtherImages
     from napari_anoclip.plugin.reviewer import Reviewer
 
 

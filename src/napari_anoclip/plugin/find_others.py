@@ -11,7 +11,8 @@ import numpy as np
 from napari.layers import Image
 
 from napari_anoclip.engine.errors import ImageError
-from napari_anoclip.plugin.others import FEWEST, OtherImages, OtherPicture, OtherPlane, Same
+from napari_anoclip.plugin.others import FEWEST, OtherPicture, OtherPlane, Same
+from napari_anoclip.plugin.others_bank import OtherImages
 from napari_anoclip.plugin.planes import asked_of
 from napari_anoclip.plugin.results import is_ours
 

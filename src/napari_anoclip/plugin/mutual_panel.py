@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_anoclip.plugin.image_panel import ImagePanel
-    from napari_anoclip.plugin.others import OtherImages
+    from napari_anoclip.plugin.others_bank import OtherImages
 
 HOW = (
     "Raises what the other images do not show, whatever the prompts say. Each is compared with each, once: twice as "

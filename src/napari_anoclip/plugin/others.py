@@ -1,29 +1,21 @@
-"""The other images of a batch, which judge the one that is looked at: which they are, as plain values.
-
-`OtherImages` is made in the GUI thread, and holds no pixels. A worker reads them, one after the other.
-"""
+"""One of the other images of a batch, which judge the one that is looked at: a plane or a picture, not read yet."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.plugin.picture_loader import file_version, read_pixels
-from napari_anoclip.plugin.run_request import read_source
+from napari_anoclip.plugin.reading import read_source
 
 if TYPE_CHECKING:
-    from napari_anoclip.engine.detector import AnoCLIP
     from napari_anoclip.engine.image_source import ImageSource
-    from napari_anoclip.engine.mutual import Others
-    from napari_anoclip.engine.progress import CancelFlag, ProgressCallback
-    from napari_anoclip.engine.settings import AnoCLIPSettings, MutualSettings
-    from napari_anoclip.plugin.others_bank import Bank
     from napari_anoclip.plugin.planes import ImageChoice, Plane
 
 FEWEST = 3
@@ -125,68 +117,6 @@ class OtherPicture:
             data = data[self.like.window]
         fixed = rgb or data.dtype in (np.uint8, bool) or self.choice.contrast == "data"
         return ImageSource.of(data, None if fixed or not low < high else (low, high))
-
-
-@dataclass(frozen=True, eq=False)
-class OtherImages:
-    """Images that judge each other, the one that is looked at among them.
-
-    Attributes
-    ----------
-    kind : {"planes", "pictures", "layers"}
-        What they have in common: the stack, the folder, or the viewer.
-    noun, where : str
-        What one of them is called, and what tells them from others: "picture", " of the folder".
-    count : int
-        How many.
-    others : int
-        How many without the one that is looked at.
-    which : tuple
-        The same as long as they are the same images, looked at in the same way.
-    get : callable
-        Takes a number from 0 and gives an `OtherImage`.
-    bank : Bank
-        What keeps what was seen of them.
-    """
-
-    kind: Literal["planes", "pictures", "layers"]
-    noun: str
-    where: str
-    count: int
-    others: int
-    which: tuple[Hashable, ...] = field(repr=False)
-    get: Callable[[int], OtherImage] = field(repr=False)
-    bank: Bank = field(repr=False)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OtherImages) and self.which == other.which
-
-    def __hash__(self) -> int:
-        return hash(self.which)
-
-    @property
-    def counted(self) -> str:
-        """How many others there are: "119 other pictures of the folder"."""
-        number = f"{self.others:,}" if self.others else "no"
-        return f"{number} other {self.noun}{'s' * (self.others != 1)}{self.where}"
-
-    def some(self, settings: MutualSettings) -> list[OtherImage]:
-        """Those that are looked at: all, or of more than the settings allow a seeded sample.
-
-        The engine draws one too, by pixels, for which it has to read all: a folder can hold more than a person waits
-        for.
-        """
-        numbers: Sequence[int] = range(self.count)
-        if self.count > settings.references:
-            draw = np.random.default_rng(settings.seed)
-            numbers = np.sort(draw.choice(self.count, settings.references, replace=False)).tolist()
-        return [self.get(number) for number in numbers]
-
-    def gathered(
-        self, model: AnoCLIP, settings: AnoCLIPSettings, on_progress: ProgressCallback, cancel: CancelFlag
-    ) -> Others:
-        """What was seen of them; looked at now if that was not done yet. In a worker that has borrowed the model."""
-        return self.bank.of(self, model, settings, on_progress, cancel)
 
 
 class Same:

@@ -1,27 +1,95 @@
-"""What was seen of the other images, kept for the next plane, picture or prompt. In the worker."""
+"""The other images of a batch, and what was seen of them, kept for the next plane, picture or prompt.
+
+`OtherImages` is made in the GUI thread, and holds no pixels. A worker reads them, one after the other.
+"""
 
 from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.engine.settings import AnoCLIPSettings
 from napari_anoclip.plugin.others import OtherPlane
-from napari_anoclip.plugin.run_request import SHOWN_BROKEN
+from napari_anoclip.plugin.reading import SHOWN_BROKEN
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.detector import AnoCLIP
     from napari_anoclip.engine.image_source import ImageSource
     from napari_anoclip.engine.mutual import Others
     from napari_anoclip.engine.progress import CancelFlag, ProgressCallback
-    from napari_anoclip.plugin.others import OtherImage, OtherImages
+    from napari_anoclip.engine.settings import MutualSettings
+    from napari_anoclip.plugin.others import OtherImage
     from napari_anoclip.plugin.planes import Plane
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherImages:
+    """Images that judge each other, the one that is looked at among them.
+
+    Attributes
+    ----------
+    kind : {"planes", "pictures", "layers"}
+        What they have in common: the stack, the folder, or the viewer.
+    noun, where : str
+        What one of them is called, and what tells them from others: "picture", " of the folder".
+    count : int
+        How many.
+    others : int
+        How many without the one that is looked at.
+    which : tuple
+        The same as long as they are the same images, looked at in the same way.
+    get : callable
+        Takes a number from 0 and gives an `OtherImage`.
+    bank : Bank
+        What keeps what was seen of them.
+    """
+
+    kind: Literal["planes", "pictures", "layers"]
+    noun: str
+    where: str
+    count: int
+    others: int
+    which: tuple[Hashable, ...] = field(repr=False)
+    get: Callable[[int], OtherImage] = field(repr=False)
+    bank: Bank = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OtherImages) and self.which == other.which
+
+    def __hash__(self) -> int:
+        return hash(self.which)
+
+    @property
+    def counted(self) -> str:
+        """How many others there are: "119 other pictures of the folder"."""
+        number = f"{self.others:,}" if self.others else "no"
+        return f"{number} other {self.noun}{'s' * (self.others != 1)}{self.where}"
+
+    def some(self, settings: MutualSettings) -> list[OtherImage]:
+        """Those that are looked at: all, or of more than the settings allow a seeded sample.
+
+        The engine draws one too, by pixels, for which it has to read all: a folder can hold more than a person waits
+        for.
+        """
+        numbers: Sequence[int] = range(self.count)
+        if self.count > settings.references:
+            draw = np.random.default_rng(settings.seed)
+            numbers = np.sort(draw.choice(self.count, settings.references, replace=False)).tolist()
+        return [self.get(number) for number in numbers]
+
+    def gathered(
+        self, model: AnoCLIP, settings: AnoCLIPSettings, on_progress: ProgressCallback, cancel: CancelFlag
+    ) -> Others:
+        """What was seen of them; looked at now if that was not done yet. In a worker that has borrowed the model."""
+        return self.bank.of(self, model, settings, on_progress, cancel)
 
 
 @dataclass(frozen=True, eq=False)

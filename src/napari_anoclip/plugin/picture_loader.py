@@ -18,7 +18,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.plugin.job import Job
-from napari_anoclip.plugin.run_request import read_source
+from napari_anoclip.plugin.reading import read_source
 from napari_anoclip.review.pictures import read_picture
 
 if TYPE_CHECKING:

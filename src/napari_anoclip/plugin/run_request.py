@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +14,8 @@ from skimage.io import imread
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.engine.progress import Progress, Reporter
 from napari_anoclip.engine.settings import DisplaySettings
-from napari_anoclip.plugin.models import ModelChoice, ModelHolder, start_engine
+from napari_anoclip.plugin.models import ModelChoice, ModelHolder
+from napari_anoclip.plugin.reading import SHOWN_BROKEN, read_source
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.calibration import DisplayRange
@@ -29,16 +29,11 @@ if TYPE_CHECKING:
     from napari_anoclip.engine.reference_memory import ReferenceMemory
     from napari_anoclip.engine.settings import AnoCLIPSettings
     from napari_anoclip.plugin.job import Channel
-    from napari_anoclip.plugin.others import OtherImages
+    from napari_anoclip.plugin.others_bank import OtherImages
     from napari_anoclip.plugin.planes import Plane
-
-_log = logging.getLogger(__name__)
 
 PLANES = "scoring planes"
 """The stage of a run over several planes."""
-
-SHOWN_BROKEN = 5
-"""Planes that failed which are named one by one."""
 
 Reference = Any
 """A good image of the user's own: an array, or the path of a file."""
@@ -244,28 +239,6 @@ def same_stack(one: Plane, other: Plane) -> bool:
         and (one.axes, one.window, one.contrast_limits) == (other.axes, other.window, other.contrast_limits)
         and _corners(one) == _corners(other)
     )
-
-
-def read_source(plane: Plane) -> ImageSource:
-    """Read a plane for the engine, whatever its array does when it is read.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read, or is no image that can be scored.
-    """
-    start_engine()
-    from napari_anoclip.engine.image_source import ImageSource
-
-    try:
-        return ImageSource.of(plane.read(), plane.contrast_limits)
-    except AnoCLIPError:
-        raise
-    except Exception as error:  # lazy arrays run other people's code, which raises what it likes
-        _log.exception("a plane could not be read")
-        raise ImageError(
-            f"The image's data could not be read ({type(error).__name__}: {error}). Check the file that it comes from."
-        ) from error
 
 
 def _read_reference(reference: Reference) -> Any:

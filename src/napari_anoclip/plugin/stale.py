@@ -18,8 +18,8 @@ from napari_anoclip.plugin.job import Job
 from napari_anoclip.plugin.placement import PLACE, put_in_place
 from napari_anoclip.plugin.provenance import METADATA_KEY, Window, position_key, position_of
 from napari_anoclip.plugin.reader import adopt
+from napari_anoclip.plugin.reading import read_source
 from napari_anoclip.plugin.results import is_ours, mark_stale, name_shown, results_of, shown_position
-from napari_anoclip.plugin.run_request import read_source
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.plugin.job import Job
 from napari_anoclip.plugin.provenance import restore_values
-from napari_anoclip.plugin.run_request import read_source
+from napari_anoclip.plugin.reading import read_source
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.progress import CancelFlag
