@@ -24,7 +24,7 @@ from napari_anoclip.batch.inputs import Input
 from napari_anoclip.batch.outputs import OutputSettings, Scale, said_in_words
 from napari_anoclip.batch.pipeline import recipe_digest
 from napari_anoclip.batch.recipe import Recipe
-from napari_anoclip.batch.records import Record, Records
+from napari_anoclip.batch.records import Record, Records, path_text
 from napari_anoclip.engine.errors import Cancelled
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 
@@ -246,7 +246,7 @@ class _Dispatcher:
     def _give_up(self, one: Input, times: int) -> Record:
         record = Record(
             key=one.key,
-            path=str(one.path).encode(errors="surrogateescape").decode(errors="backslashreplace"),
+            path=path_text(one.path),
             plane=one.plane,
             recipe_digest=recipe_digest(self._job.recipe, self._job.model_id, self._others),
             threshold=self._job.scale.threshold,
