@@ -370,7 +370,7 @@ def test_a_large_import_tells_others_once(panel, reviewer, tmp_path, answer, qtb
     reviewer.changed.connect(lambda: heard.append(len([i for i in reviewer.review.images.values() if i.judged])))
     entry(panel, "MVTec").trigger()
     ended(panel, qtbot)
-    assert heard[0] == 2
+    assert next(filter(None, heard)) == 2
 
 
 def test_labels_of_a_stack_are_a_stack(panel, studio, out, answer, qtbot) -> None:

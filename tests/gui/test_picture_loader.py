@@ -266,6 +266,15 @@ def test_a_picture_that_the_user_deleted_is_no_trouble(viewer, loader, heard, fi
     assert len(viewer.layers) == 1
 
 
+def test_a_flat_picture_is_shown_beside_a_stack_of_the_users(viewer, loader, heard, files, qtbot):
+    viewer.add_image(np.zeros((5, 8, 8)), name="mine")
+    canvas = QueueCanvas(viewer)
+    for path in files[:2]:
+        show(loader, heard, path, (), qtbot)
+        canvas.show(path, heard.loaded[-1][1])
+    assert [layer.ndim for layer in viewer.layers] == [3, 2]
+
+
 def test_pixels_go_with_their_picture_without_a_collection_of_garbage(viewer, loader, heard, files, qtbot):
     canvas = QueueCanvas(viewer)
     gone = []

@@ -153,7 +153,22 @@ def test_a_volume_is_painted_in_the_plane_that_is_shown(viewer, dock, qtbot):
     qtbot.waitUntil(lambda: reviewer.region(number).mask.area > SQUARE**2)
     assert reviewer.region(number).plane == plane
     viewer.dims.set_current_step(0, (plane[0] + 1) % 4)
-    assert editor.layer is None, "the plane that was painted in is out of sight"
+    qtbot.waitUntil(lambda: editor.layer is None)  # the plane that was painted in is out of sight
+    editor.close_down()
+    reviewer.close_down()
+
+
+def test_a_stack_can_be_removed_while_something_is_drawn_in_it(viewer, dock, qtbot):
+    stack = viewer.add_image(np.random.default_rng(0).integers(0, 255, (4, *SHAPE), np.uint8), name="stack")
+    viewer.dims.set_current_step(0, 1)
+    reviewer = Reviewer(viewer)
+    editor = ShapeEditor(reviewer)
+    qtbot.waitUntil(lambda: reviewer.entry is not None)
+    reviewer.add_missed("lasso")
+    assert editor.drawing
+    viewer.layers.remove(stack)  # napari tells of its axes in the middle of changing them
+    qtbot.waitUntil(lambda: not editor.drawing)
+    assert viewer.dims.ndim == 2
     editor.close_down()
     reviewer.close_down()
 

@@ -58,7 +58,8 @@ class QueueCanvas:
         self._layer, self._id = weakref.ref(layer), str(layer.unique_id)
         self._take_out(before)
         layers.selection.active = layer
-        self._viewer.reset_view(layers=[layer])
+        # Beside a stack, napari does not find the last axes of a flat layer, and can only show everything.
+        self._viewer.reset_view(layers=[layer] if layer.ndim == self._viewer.dims.ndim else None)
         return layer
 
     def clear(self) -> None:

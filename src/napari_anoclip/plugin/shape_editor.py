@@ -65,6 +65,9 @@ class ShapeEditor(QObject):
         reviewer.changed.connect(self._follow)
         reviewer.image_changed.connect(self._on_image)
         reviewer.current_changed.connect(self._on_current)
+        self._moved = QTimer(self)  # napari is in the middle of a change of its axes when it tells of one
+        self._moved.setSingleShot(True)
+        self._moved.timeout.connect(self._on_moved)
         self._viewer.dims.events.current_step.connect(self._on_slider)
 
     @property
@@ -90,6 +93,7 @@ class ShapeEditor(QObject):
 
     def close_down(self) -> None:
         """End the drawing and let go of the viewer."""
+        self._moved.stop()
         self.stop()
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
 
@@ -247,6 +251,9 @@ class ShapeEditor(QObject):
             self.stop()
 
     def _on_slider(self) -> None:
+        self._moved.start()
+
+    def _on_moved(self) -> None:
         if self.drawing and self._plane_in_view() != self._position:
             self.stop()
 
