@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import sys
@@ -19,9 +18,10 @@ import psutil
 import pytest
 from batch.deadly import DEADLY, Deadly
 from distributed import Client, LocalCluster, utils
+from forking import forking
 from PIL import Image
 
-from napari_anoclip.batch import cluster_connection
+from napari_anoclip.batch import cluster, cluster_connection, cluster_worker
 from napari_anoclip.batch.cluster import ClusterError, ClusterSettings, score_on_cluster
 from napari_anoclip.batch.cluster_connection import check, connected, probed
 from napari_anoclip.batch.cluster_worker import Job
@@ -47,10 +47,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills its workers wi
 def quick_processes():
     """Workers are forked from a process that has everything imported, which spares seconds a death."""
     utils._forkserver_preload_set = True  # or else distributed would set its own list
-    everything = ["distributed", "napari_anoclip.batch.cluster_worker", "napari_anoclip.batch.pipeline"]
-    multiprocessing.get_context("forkserver").set_forkserver_preload(everything)
+    everything = "distributed", "napari_anoclip.batch.cluster_worker", "napari_anoclip.batch.pipeline"
     forked = {"distributed.worker.multiprocessing-method": "forkserver", "distributed.nanny.pre-spawn-environ": {}}
-    with dask.config.set(forked):
+    with forking(*everything), dask.config.set(forked):
         yield
 
 
@@ -244,6 +243,20 @@ def test_an_error_of_whoever_takes_the_records_leaves_no_worker_behind(on_cluste
     next(records)
     records.close()
     assert children() == before
+
+
+def test_what_images_are_compared_with_leaves_the_device_that_it_was_gathered_on():
+    class Gathered:
+        def to(self, device):
+            return f"on {device}"
+
+    dispatcher = cluster._Dispatcher(None, None, None, ClusterSettings(), [], Gathered(), None)
+    assert dispatcher._others == "on cpu"
+
+
+def test_batches_of_a_worker_share_the_room_for_tokens(model):
+    shared = cluster_worker._InTurns(model)
+    assert cluster_worker.BATCHES * shared.token_cache_bytes <= model.token_cache_bytes
 
 
 def test_without_the_library_the_command_is_named(monkeypatch):

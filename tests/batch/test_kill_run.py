@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import sys
 import time
-from multiprocessing import forkserver
 from pathlib import Path
 from random import Random
 
@@ -17,6 +14,7 @@ import pytest
 import tifffile
 from batch.killed import run_on
 from batch.small import RECIPE, load, write_pictures
+from forking import forking
 
 from napari_anoclip.batch.outputs import OutputSettings
 from napari_anoclip.batch.records import Records
@@ -28,12 +26,8 @@ IMAGES = 40
 @pytest.fixture(scope="module")
 def children():
     """Processes that have everything imported when they begin."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "batch.killed"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        forkserver.ensure_running()
-    return context
+    with forking("pytest", "batch.killed") as context:
+        yield context
 
 
 def records_in(out: Path) -> list[Path]:

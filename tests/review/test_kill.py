@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from multiprocessing import forkserver
 from pathlib import Path
 from random import Random
 
 import pytest
+from forking import forking
 from review.reviewing import InMemory, facts, step, work
 
 from napari_anoclip.review.restore import restore
@@ -31,12 +30,8 @@ LONGEST = 0.25
 @pytest.fixture(scope="module")
 def children():
     """Processes that have everything imported when they begin."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "review.reviewing"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the server does not get our path by itself
-        forkserver.ensure_running()
-    return context
+    with forking("pytest", "review.reviewing") as context:
+        yield context
 
 
 def test_a_session_needs_neither_torch_nor_a_window():
