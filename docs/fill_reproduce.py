@@ -13,10 +13,15 @@ from napari_anoclip.batch.evaluation import Evaluation, VariantResult
 from napari_anoclip.batch.figures import TITLES
 from napari_anoclip.batch.protocol import PRESETS
 from napari_anoclip.batch.tables import percent, read
+from napari_anoclip.engine import AnoCLIPSettings
 from napari_anoclip.engine.errors import AnoCLIPError
+from napari_anoclip.engine.settings import MutualSettings
 
 PAGE = Path(__file__).with_name("reproduce.md")
 ARCHITECTURE = "ViT-B-16-plus-240"
+
+MUTUAL = PRESETS["default"].with_settings(AnoCLIPSettings(mutual=MutualSettings(enabled=True, tokens="layers")))
+"""As the page has the settings file be."""
 
 
 class NotComparable(AnoCLIPError):
@@ -55,7 +60,7 @@ def filled(page: str, evaluation: Evaluation) -> str:
     if not count:
         raise NotComparable(
             f"The page has no row for this evaluation of {evaluation.title}: evaluate mvtec or visa with the preset "
-            "paper, or with pictures that judge each other."
+            "paper, or with pictures that judge each other as the page says."
         )
     return "\n".join(lines) + "\n"
 
@@ -65,7 +70,7 @@ def _row(evaluation: Evaluation, variant: VariantResult) -> str:
     published = PRESETS["paper"].for_data_set(evaluation.data)
     if variant.protocol == published:
         return "paper"
-    return "mutual" if variant.protocol.settings.mutual.enabled else ""
+    return "mutual" if variant.protocol == MUTUAL else ""
 
 
 def _check(evaluation: Evaluation) -> None:

@@ -61,6 +61,14 @@ def test_a_part_of_a_data_set_is_told_which_to_give(key, part, tmp_path):
     )
 
 
+@pytest.mark.parametrize("key", ["visa", "mpdd", "dtd-synthetic"])
+def test_another_data_set_in_the_same_layout_is_refused(key, tmp_path):
+    root = MINIATURES["mvtec"](tmp_path / "data")
+    assert f"{root} holds none of the categories of {DATASETS[key].title} (" in refusal(key, root)
+    (root / "categories.yaml").write_text("carpet: {object: rug, kind: texture}")
+    assert DATASETS[key].open(root)[0].object == "rug"
+
+
 def test_no_folder_and_a_file_are_told(tmp_path):
     assert refusal("mvtec", tmp_path / "gone").startswith(f"There is no folder {tmp_path / 'gone'}: give the one that")
     file = tmp_path / "mvtec.tar.xz"

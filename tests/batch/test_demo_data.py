@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,6 +99,13 @@ def test_an_empty_folder_is_taken_and_one_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataSetError, match="cannot be written to"):
         write_demo_data(tmp_path / "file" / "data", **SMALL)
+
+
+def test_the_folder_that_one_is_in_can_be_filled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = write_demo_data(Path(), images=2, side=64, materials=["demo_metal"])
+    assert DATASETS["mvtec"].open(root)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["categories.yaml", "demo_metal"]
 
 
 def test_progress_is_told_and_cancelling_leaves_nothing(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,18 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from napari_anoclip.batch import category_pass
+from napari_anoclip.batch import evaluate as module
 from napari_anoclip.batch.datasets import DATASETS, DataSet, Sample
+from napari_anoclip.batch.datasets.masks import Ellipse
 from napari_anoclip.batch.demo_data import write_demo_data
-from napari_anoclip.batch.errors import BatchError
+from napari_anoclip.batch.errors import BatchError, OutputError
 from napari_anoclip.batch.evaluate import KEPT, evaluate
 from napari_anoclip.batch.evaluation import Evaluation
 from napari_anoclip.batch.figures import IMAGE_FIGURES, PIXEL_FIGURES, TITLES
 from napari_anoclip.batch.protocol import PRESETS, Protocol
 from napari_anoclip.batch.recipe import ModelSpec
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet, vision
-from napari_anoclip.engine.errors import Cancelled
+from napari_anoclip.engine.errors import Cancelled, ImageError
 from napari_anoclip.engine.settings import AdaptationSettings, MutualSettings, ScoringSettings, TilingSettings
 from napari_anoclip.review import bootstrap
 
@@ -207,8 +210,8 @@ class TestKept:
         assert not tower_runs
         assert (second.name, second.categories) == ("mine", first.categories)
 
-    @pytest.mark.parametrize("change", ["settings", "resolution", "picture", "mask", "file"])
-    def test_what_was_made_in_another_way_does_not_count(self, model, root, tmp_path, tower_runs, change):
+    @pytest.mark.parametrize("change", ["settings", "resolution", "picture", "mask", "file", "version"])
+    def test_what_was_made_in_another_way_does_not_count(self, model, root, tmp_path, tower_runs, monkeypatch, change):
         def run(protocol=FIT, **options):
             return evaluate(
                 MVTEC, root, {"ours": protocol}, model, out=tmp_path / "out", categories=["carpet"], **options
@@ -221,6 +224,9 @@ class TestKept:
             run(WARM)
         elif change == "resolution":
             run(resolution="model")
+        elif change == "version":
+            monkeypatch.setattr(module, "__version__", "99")
+            run()
         elif change == "file":
             next((tmp_path / "out" / KEPT).iterdir()).write_text("{")
             run()
@@ -230,8 +236,52 @@ class TestKept:
             run()
         assert sum(tower_runs) == 6
 
+    def test_truth_that_is_numbers_counts_by_them(self, tmp_path):
+        store = module._Store(tmp_path, "model", "native", tmp_path)
+        first, second = (store._identity(Ellipse(tmp_path / "1.png", 9, 4, angle, 20, 20)) for angle in (0.1, 0.2))
+        assert first != second
+        assert str(tmp_path) not in str(first), "a data set may be moved"
+
+    def test_a_picture_that_was_left_out_is_tried_again_if_it_can_be_read_now(self, model, root, tmp_path, monkeypatch):
+        def run():
+            return evaluate(MVTEC, root, {"ours": FIT}, model, out=tmp_path / "out", categories=["carpet"])
+
+        def out_of_order(path, real=category_pass.picture_size):
+            if path.name == "001.png":
+                raise ImageError("The disk is out of order.")
+            return real(path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(category_pass, "picture_size", out_of_order)
+            assert len(run().broken) == 2
+        assert run().broken == ()
+
+    def test_a_picture_that_is_broken_still_makes_nobody_look_again(self, model, root, tmp_path, tower_runs):
+        (root / "carpet/test/hole/001.png").write_bytes(b"no picture")
+        first, second = (
+            evaluate(MVTEC, root, {"ours": FIT}, model, out=tmp_path / "out", categories=["carpet"]) for _ in range(2)
+        )
+        assert sum(tower_runs) == 5
+        assert first == second
+
+    def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(self, root, tmp_path):
+        (tmp_path / "out").touch()
+        with pytest.raises(OutputError, match=r"cannot be written to .*out"):
+            evaluate(MVTEC, root, {"ours": FIT}, ModelSpec(name="not/there.pt"), out=tmp_path / "out")
+
 
 class TestBroken:
+    def test_a_picture_for_which_the_model_gives_no_numbers_is_left_out(self, model, root, monkeypatch):
+        def overflowing(self, source, *arguments, real=AnoCLIP.detect, **options):
+            found = real(self, source, *arguments, **options)
+            calls.append(source)
+            return replace(found, score=float("nan")) if len(calls) == 2 else found
+
+        calls = []
+        monkeypatch.setattr(AnoCLIP, "detect", overflowing)
+        told = evaluate(MVTEC, root, {"ours": FIT}, model, categories=["carpet"])
+        assert [(one.path, "fp32" in one.reason) for one in told.broken] == [("carpet/test/good/001.png", True)]
+
     def test_pictures_are_named_and_left_out(self, model, root):
         (root / "carpet/test/hole/001.png").write_bytes(b"no picture")
         cut = root / "carpet/test/good/000.png"
@@ -256,6 +306,10 @@ class TestBroken:
         told = evaluate(MVTEC, root, {"text": FIT, "mutual": MUTUAL}, model, categories=["carpet"])
         assert [one.path for one in told.broken] == ["carpet/test/hole/000.png", "carpet/test/hole/002.png"]
         assert [one.categories[0].figures.images for one in told.variants] == [5, 5]
+
+
+def test_a_name_that_is_no_text_can_be_written_down():
+    assert category_pass.name_within(Path("/d"), Path("/d/carpet/a\udcff.png")) == "carpet/a\\xff.png"
 
 
 class _Labels:

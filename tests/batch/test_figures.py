@@ -229,6 +229,25 @@ class TestInterval:
         assert told.high - told.low == pytest.approx(2 * 1.96 * error, rel=0.3)
         assert told.low < told.value < told.high
 
+    @pytest.mark.parametrize("bad", [2, 10])
+    def test_there_is_none_with_fewer_than_three_images_of_either_kind(self, bad):
+        counter = FigureCounter()
+        for number in range(12):
+            counter.add_score(number, (7 * number % 12) / 12, number < bad)
+        for name in IMAGE_FIGURES:
+            told = counter.figures()[name]
+            assert told.value is not None
+            assert (told.low, told.high) == (None, None)
+            assert told.words.endswith("too few images for an interval")
+
+    def test_resamples_without_a_good_image_do_not_count(self):
+        counter = FigureCounter()
+        for number in range(30):  # in a twentieth of the resamples there is none of the three
+            counter.add_score(number, 1.0 if number % 10 == 0 else number / 40, number % 10 != 0)
+        told = counter.figures()
+        assert told.image_ap.high < 0.98
+        assert told.image_f1_max.high < 1
+
     def test_does_not_suffer_from_coarse_bins(self, monkeypatch):
         fine = counted(drawn()).figures()
         monkeypatch.setattr(module, "COARSE", 128)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from napari_anoclip.batch.datasets import DataSetError, FolderSettings, folder_d
 from napari_anoclip.batch.errors import InputError
 from napari_anoclip.batch.inputs import Input, file_digest, find_inputs, read_input
 from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.review import pictures
 
 
 def keys(*paths: Path, without: Path | None = None) -> list[str]:
@@ -63,6 +67,14 @@ def test_names_that_some_disks_take_for_the_same_differ_in_more(tmp_path: Path) 
     assert len({key.casefold() for key in found}) == 2
 
 
+def test_names_that_differ_in_the_way_accents_are_written_differ_in_more(tmp_path: Path) -> None:
+    for form in ("NFC", "NFD"):
+        (tmp_path / unicodedata.normalize(form, "müll.png")).touch()
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this disk itself takes them for the same")
+    assert len({unicodedata.normalize("NFC", key) for key in keys(tmp_path)}) == 2
+
+
 def test_each_plane_of_a_stack_is_an_input(tmp_path: Path) -> None:
     stack = np.stack([pixels(number, (20, 30)) for number in range(12)])
     tifffile.imwrite(tmp_path / "stack.tif", stack)
@@ -87,6 +99,24 @@ def test_a_stack_in_one_piece_is_read_plane_by_plane(tmp_path: Path) -> None:
     found = find_inputs([tmp_path])
     assert len(found) == 4
     np.testing.assert_array_equal(read_input(found[3]), stack[3])
+
+
+def test_a_stack_in_one_piece_is_read_once_however_many_threads_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = np.stack([pixels(number, (16, 16)) for number in range(4)])
+    tifffile.imwrite(tmp_path / "piece.tif", stack, volumetric=True, tile=(4, 16, 16), photometric="minisblack")
+    found, reads, read = find_inputs([tmp_path]), [], pictures.read_picture
+
+    def slowly(path: Path) -> np.ndarray:
+        reads.append(path)
+        time.sleep(0.05)
+        return read(path)
+
+    monkeypatch.setattr(pictures, "read_picture", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        np.testing.assert_array_equal(list(pool.map(read_input, found)), stack)
+    assert len(reads) == 1
 
 
 def test_a_colour_tiff_is_one_input(tmp_path: Path) -> None:
@@ -161,6 +191,12 @@ def test_a_folder_that_cannot_be_read_is_an_input_that_fails(tmp_path: Path, mon
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such files")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(ImageError, match="no file that can be read"):
-        file_digest(tmp_path / "pipe.png")
+    for name in ("pipe.png", "pipe.tif"):
+        os.mkfifo(tmp_path / name)
+    found = find_inputs([tmp_path])
+    assert [one.key for one in found] == ["pipe.png", "pipe.tif"]
+    for one in found:
+        with pytest.raises(ImageError, match="no file that can be read"):
+            file_digest(one.path)
+        with pytest.raises(ImageError, match="no file that can be read"):
+            read_input(one)

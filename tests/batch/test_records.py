@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from batch.small import pixels
 
 from napari_anoclip.batch.records import (
@@ -56,6 +58,16 @@ def test_what_is_cut_off_or_of_another_image_is_no_record(tmp_path: Path) -> Non
         records.file("a.png").write_bytes(whole[:end])
         assert records.get("a.png") is None
     records.file("a.png").write_bytes(whole.replace(b'"a.png"', b'"b.png"'))
+    assert records.get("a.png") is None
+
+
+@pytest.mark.parametrize("path", ["../precious", "/precious", "maps", "maps/../../precious", "maps\\..\\..\\x", ""])
+def test_a_record_that_names_anything_but_a_map_is_no_record(tmp_path: Path, path: str) -> None:
+    records = Records(tmp_path)
+    records.put(record("a.png"))
+    content = json.loads(records.file("a.png").read_text("utf-8"))
+    content["map"]["path"] = path
+    records.file("a.png").write_text(json.dumps(content))
     assert records.get("a.png") is None
 
 

@@ -15,7 +15,8 @@ from napari_anoclip.engine import AnoCLIPSettings
 from napari_anoclip.engine.settings import MutualSettings
 from napari_anoclip.review.metrics import Figure
 
-MUTUAL = PRESETS["default"].with_settings(AnoCLIPSettings(mutual=MutualSettings(enabled=True)))
+MUTUAL = PRESETS["default"].with_settings(AnoCLIPSettings(mutual=MutualSettings(enabled=True, tokens="layers")))
+OTHER_MUTUAL = PRESETS["default"].with_settings(AnoCLIPSettings(mutual=MutualSettings(enabled=True)))
 
 
 @dataclass
@@ -47,7 +48,8 @@ class MadeUp:
             )
             for name in names
         )
-        protocol = MUTUAL if self.protocol == "mutual" else PRESETS[self.protocol].for_data_set(self.data)
+        mutual = {"mutual": MUTUAL, "other mutual": OTHER_MUTUAL}
+        protocol = mutual.get(self.protocol) or PRESETS[self.protocol].for_data_set(self.data)
         return Evaluation(
             data=self.data,
             title=DATASETS[self.data].title,
@@ -99,6 +101,7 @@ def test_it_can_be_filled_again_and_from_several(page):
         (MadeUp(categories=3), "3 of 15 categories"),
         (MadeUp(broken=(Broken(path="a.png", reason="gone"),)), "1 pictures were left out"),
         (MadeUp(protocol="default"), "no row"),
+        (MadeUp(protocol="other mutual"), "no row"),
     ],
 )
 def test_what_does_not_compare_is_refused(page, evaluation, reason):

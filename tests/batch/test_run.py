@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,17 +20,20 @@ import tifffile
 from batch.small import RECIPE, load, pixels, write_pictures
 from PIL import Image
 
-from napari_anoclip.batch import outputs, pipeline
+from napari_anoclip.batch import out_folder, outputs, pipeline
 from napari_anoclip.batch.errors import InputError, OutputError
+from napari_anoclip.batch.gathering import gather_others
+from napari_anoclip.batch.inputs import find_inputs
 from napari_anoclip.batch.outputs import OutputSettings
 from napari_anoclip.batch.pipeline import score
 from napari_anoclip.batch.recipe import Recipe
 from napari_anoclip.batch.records import Records
 from napari_anoclip.batch.run import RunSummary, run
 from napari_anoclip.batch.watch import Sparingly, Watched, WatchSettings
-from napari_anoclip.engine import AnoCLIP
+from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, vision
 from napari_anoclip.engine.errors import Cancelled
 from napari_anoclip.engine.progress import Progress
+from napari_anoclip.engine.settings import MutualSettings
 from napari_anoclip.review.lock import Lock
 from napari_anoclip.review.regions import RegionSettings, find_regions
 
@@ -64,8 +71,6 @@ def counts(summary: RunSummary) -> tuple[int, int, int]:
 
 
 def test_results_are_those_of_detect_one_by_one(model: AnoCLIP, folder: Path, tmp_path: Path) -> None:
-    from napari_anoclip.batch.inputs import find_inputs
-
     inputs = find_inputs([folder])
     records = list(score(model, inputs, RECIPE, tmp_path / "out"))
     assert [record.key for record in records] == [one.key for one in inputs]
@@ -201,6 +206,54 @@ def test_broken_files_are_named_and_the_rest_goes_on(
     assert counts(go()) == (1, 6, 2), "what is mended is done, what is not is tried again"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_a_broken_file_is_named_even_if_its_name_is_no_text(
+    go: Callable[..., RunSummary], folder: Path, tmp_path: Path
+) -> None:
+    (folder / os.fsdecode(b"m\xfcll.png")).write_bytes(b"no picture")
+    assert counts(go()) == (6, 0, 1)
+    assert [row["key"] for row in table(tmp_path / "out" / "scores.csv") if row["error"]] == ["m\\xfcll.png"]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (lambda one: replace(one, map=np.full_like(one.map, np.nan), score=float("nan")), "no number"),
+        (lambda one: replace(one, score=float("inf")), "no number"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Memory ran out"),
+        (MemoryError(), "Memory ran out"),
+    ],
+    ids=["map", "score", "torch", "numpy"],
+)
+def test_an_image_of_which_nothing_comes_is_named(
+    model: AnoCLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: object, words: str
+) -> None:
+    write_pictures(tmp_path / "in", 1)
+    original = model.detect
+
+    def detect(*args: object, **options: object) -> object:
+        if isinstance(found, Exception):
+            raise found
+        return found(original(*args, **options))
+
+    monkeypatch.setattr(model, "detect", detect)
+    (record,) = score(model, find_inputs([tmp_path / "in"]), RECIPE, tmp_path / "out")
+    assert words in record.error
+    assert record.score is None
+
+
+def test_no_table_has_what_another_recipe_made(go: Callable[..., RunSummary], tmp_path: Path) -> None:
+    def straggle(progress: Progress) -> None:
+        """A worker of another run writes what it has just finished."""
+        if progress == Progress("scoring images", 6, 6):
+            records = Records(tmp_path / "out")
+            records.put(records.get("2.png").model_copy(update={"recipe_digest": "another"}))
+
+    go(on_progress=straggle)
+    assert [row["key"] for row in table(tmp_path / "out" / "scores.csv")] == [f"{n}.png" for n in (0, 1, 3, 4, 5)]
+    assert counts(go()) == (1, 5, 0)
+
+
 def test_planes_of_a_stack_are_images_of_their_own(model: AnoCLIP, tmp_path: Path) -> None:
     stack = np.stack([pixels(number, (40, 52)) for number in range(3)])
     tifffile.imwrite(tmp_path / "stack.tif", stack)
@@ -228,6 +281,20 @@ def test_two_runs_into_one_folder_are_one_too_many(go: Callable[..., RunSummary]
     lock.release()
     assert counts(go()) == (6, 0, 0)
     assert not (tmp_path / "out" / "lock.json").exists()
+
+
+def test_of_two_runs_that_take_over_what_a_killed_one_left_one_goes_on(
+    go: Callable[..., RunSummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    killed = Lock.take(out).holder.model_copy(update={"pid": 2**22 + 1})
+    (out / "lock.json").write_text(killed.model_dump_json())
+    # The other one has found the same lock, and takes it a moment after we did.
+    later = SimpleNamespace(sleep=lambda _: Lock.take(out, "Ada", take_over=True))
+    monkeypatch.setattr(out_folder, "time", later)
+    with pytest.raises(OutputError, match=r"being written to .* by Ada"):
+        go()
 
 
 def test_a_full_disk_stops_it_with_a_sentence_and_what_was_finished_stays(
@@ -331,6 +398,19 @@ def test_images_that_judge_each_other_get_a_score_by_their_neighbours(
     assert counts(go(recipe)) == (0, 6, 0), "the same images are compared with: nothing to be done again"
     assert counts(go()) == (6, 0, 0)
     assert all(row["score_mutual"] == "" for row in table(tmp_path / "out" / "scores.csv"))
+
+
+def test_images_that_were_compared_already_are_not_encoded_for_that_again(
+    model: AnoCLIP, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = AnoCLIPSettings(mutual=MutualSettings(enabled=True, tokens="layers"))
+    recipe = RECIPE.model_copy(update={"settings": settings})
+    inputs = find_inputs([folder])
+    others = gather_others(model, inputs, recipe)
+    model.forget_tokens()
+    monkeypatch.setattr(vision, "layer_tokens", None)
+    found = list(score(model, inputs, recipe, tmp_path / "out", others=others))
+    assert not any(record.failed for record in found)
 
 
 def test_a_watched_folder_is_gone_on_with_until_it_is_cancelled(

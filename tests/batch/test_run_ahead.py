@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from batch.small import RECIPE, load, pixels
 
 from napari_anoclip.batch import encoding_line
 from napari_anoclip.batch.ahead import encoded, encoded_map
+from napari_anoclip.batch.encoding_line import EncodingLine
 from napari_anoclip.batch.room import Room
 from napari_anoclip.batch.stopwatch import Stopwatch
 from napari_anoclip.engine import AnoCLIP
@@ -67,6 +69,46 @@ def test_images_that_fill_the_memory_for_pixels_come_one_after_the_other(
 ) -> None:
     monkeypatch.setattr(encoding_line, "HELD_PIXEL_BYTES", 1)
     assert len(list(encoded(model, range(50, 60), pixels, SETTINGS, batch=4))) == 10
+
+
+def test_images_that_are_done_with_are_let_go_of_while_the_rest_of_their_batch_waits(
+    model: AnoCLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding_line, "HELD_PIXEL_BYTES", 1)
+    held: list[weakref.ref[np.ndarray]] = []
+
+    def watched(number: int) -> np.ndarray:
+        picture = pixels(number)
+        held.append(weakref.ref(picture))
+        return picture
+
+    going = encoded(model, range(90, 98), watched, SETTINGS, batch=8, readers=1)
+    most = 0
+    for _, source in going:
+        assert isinstance(source, ImageSource)
+        most = max(most, sum(one() is not None for one in held))
+    assert len(held) == 8
+    # The one at work, the one before it, and what reader and encoder have in hand.
+    assert most <= 4
+
+
+def test_inputs_of_the_tower_are_let_go_of_once_they_are_encoded(model: AnoCLIP) -> None:
+    with EncodingLine(model, range(3), pixels, SETTINGS, 3, 1, None, None) as line:
+        assert [entry.read.result() for entry in line] == [[], [], []]
+
+
+def test_an_image_that_a_reader_has_no_memory_for_fails_alone(model: AnoCLIP, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = model.prepare
+    large = ImageSource.of(pixels(2)).digest
+
+    def prepare(source: ImageSource, *options: object) -> object:
+        if source.digest == large:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return original(source, *options)
+
+    monkeypatch.setattr(model, "prepare", prepare)
+    found = dict(encoded(model, range(4), pixels, SETTINGS, batch=4))
+    assert [number for number, source in found.items() if isinstance(source, ImageError)] == [2]
 
 
 def test_what_is_used_in_threads_comes_in_order_too(model: AnoCLIP) -> None:

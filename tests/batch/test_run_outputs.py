@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from batch.small import RECIPE, load, pixels
 from PIL import Image
 from pycocotools.coco import COCO
 
-from napari_anoclip.batch import report
+from napari_anoclip.batch import report, summaries
 from napari_anoclip.batch.errors import OutputError
 from napari_anoclip.batch.outputs import OutputSettings, Scale, map_path, read_map, write_map
 from napari_anoclip.batch.records import Record, Records
@@ -82,6 +84,22 @@ def test_a_zarr_array_has_the_probabilities_and_replaces_the_former_one(values: 
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["a.png.zarr"]
 
 
+def test_a_damaged_map_is_said_to_be_damaged_and_left_out_of_the_report(tmp_path: Path, model: AnoCLIP) -> None:
+    (tmp_path / "in").mkdir()
+    Image.fromarray(pixels(0)).save(tmp_path / "in" / "a.png")
+    out = tmp_path / "out"
+    run([tmp_path / "in"], out, RECIPE, model=model)
+    file = out / "maps" / "a.png.tif"
+    content = bytearray(file.read_bytes())
+    content[-400:-300] = bytes(100)
+    file.write_bytes(content)
+    summary = run([tmp_path / "in"], out, RECIPE, model=model)
+    assert summary.skipped == 1, "its size is right: nobody has read it"
+    with pytest.raises(ValueError, match="is damaged"):
+        read_map(Records(out).get("a.png").map, out, SCALE)
+    assert (out / "report.html").read_text("utf-8").count("data:image/jpeg") == 1
+
+
 def test_without_the_library_zarr_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zarr", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -94,6 +112,19 @@ def test_names_that_some_disk_does_not_take_are_changed_but_stay_different(key: 
     path = map_path(key, "tiff")
     assert all(len(part.encode()) < 200 and not set(part) & set(':?*"<>|') for part in path.split("/"))
     assert path != map_path(key.replace(":", "?").replace("?", "*") + "x", "tiff")
+
+
+def test_long_names_that_begin_alike_never_share_a_map() -> None:
+    # The two of 100,000 that would share 32 bits.
+    first, other = (map_path("x" * 130 + f"{number}.png", "tiff") for number in (3214, 24159))
+    assert first != other
+
+
+def test_images_of_a_folder_with_a_name_that_some_disk_does_not_take_stay_together() -> None:
+    first, second, other = (
+        Path(map_path(key, "tiff")).parent for key in ("12:30/a.png", "12:30/sub?/b.png", "12?30/a.png")
+    )
+    assert second.parent == first != other
 
 
 def test_pandas_reads_the_tables(out: Path) -> None:
@@ -176,4 +207,22 @@ def test_tables_are_all_written_or_none(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match="the disk is full"):
         write_summaries(broken, tmp_path)
+    assert before == {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_tables_are_all_written_or_none_even_if_the_last_bytes_do_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_summaries(lambda: iter(many(4)), tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    opened = summaries._opened
+
+    def on_a_full_disk(files: ExitStack, file: Path, out: Path) -> IO[str]:
+        place = opened(files, file, out)
+        return files.enter_context(Path("/dev/full").open("w")) if file.name == summaries.SCORES else place
+
+    monkeypatch.setattr(summaries, "_opened", on_a_full_disk)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_summaries(lambda: iter(many(6)), tmp_path)
     assert before == {file.name: file.read_bytes() for file in tmp_path.iterdir()}

@@ -153,3 +153,16 @@ def test_a_dash_is_explained(evaluation: Evaluation) -> None:
     without = evaluation.model_copy(update={"variants": (variant("default", (0.7, 0.8), pixels=False),)})
     (said,) = [line for line in tables.summary(without) if "dash" in line]
     assert said.endswith(": no mask (nut, a|b).")
+
+
+def test_names_are_shown_as_they_are(evaluation: Evaluation) -> None:
+    (one, *_), name = evaluation.variants, "bolt[m8] $_{$"
+    category = one.categories[0].model_copy(update={"category": name})
+    named = evaluation.model_copy(
+        update={
+            "variants": tuple(one.model_copy(update={"name": f"{name} {at}", "categories": (category,)}) for at in "ab")
+        }
+    )
+    text = printed(named, 200)
+    assert text.count(name) == 6, "two titles, two rows, two columns"
+    assert draw(named)

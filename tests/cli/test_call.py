@@ -21,6 +21,8 @@ from typer.testing import Result
 from napari_anoclip.cli.call import Call, alone, command, plain
 from napari_anoclip.cli.exits import Interrupt, sentence
 from napari_anoclip.cli.meter import Meter
+from napari_anoclip.cli.options import Chosen
+from napari_anoclip.cli.plain_letters import make_safe
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.engine.progress import Progress
 
@@ -138,3 +140,31 @@ def test_a_terminal_gets_a_bar() -> None:
     shown = metered(True)
     assert "downloading model" in shown
     assert "2 of 8 MB" in shown
+
+
+def test_names_in_progress_are_shown_as_they_are() -> None:
+    for terminal in (True, False):
+        file = io.StringIO()
+        with Meter(Console(file=file, force_terminal=terminal, width=100, no_color=True), quiet=0) as meter:
+            meter(Progress("evaluating bolt[m8]", 1, 3))
+        assert "evaluating bolt[m8]" in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("utf-8", "“ü” → 好"), ("cp1252", "“ü” -> \\u597d"), ("ascii", '"\\xfc" -> \\u597d')],
+)
+def test_an_output_that_lacks_a_letter_gets_a_plain_one(encoding: str, shown: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    make_safe(stream, None)
+    stream.write("“ü” → 好")
+    stream.flush()
+    assert stream.buffer.getvalue().decode(encoding) == shown
+
+
+def test_json_is_the_same_whatever_the_encoding(monkeypatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", stream)
+    call = Call(True, Chosen({}), Interrupt(lambda: None), "", Console(file=io.StringIO()))
+    call.answer({"name": "ü → 好 \U0001f600"})
+    assert json.loads(stream.buffer.getvalue().decode("utf-8")) == {"name": "ü → 好 \U0001f600"}

@@ -130,3 +130,9 @@ def test_little_memory_is_a_note(monkeypatch) -> None:
 def test_a_choice_that_there_is_not_is_refused_without_a_librarys_words() -> None:
     said = refused("doctor --device gpu")
     assert "Invalid value for '--device': 'gpu' is not one of 'auto'" in said
+
+
+def test_a_qt_in_a_package_of_another_name_is_a_qt(monkeypatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(checkup, "QT_BINDINGS", ("email",))  # a module that no package of its name brings
+    assert only(checkup.screen).words == "email, and a display"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from typing import Annotated, Literal
 
 import pytest
 from cli.calling import RUNNER, commands
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from rich.console import Console
 
 from napari_anoclip.batch.recipe import ModelSpec
 from napari_anoclip.cli import groups, options
-from napari_anoclip.cli.asked import settings_of
+from napari_anoclip.cli.asked import idle, settings_of
 from napari_anoclip.cli.call import Call, alone, command
-from napari_anoclip.cli.options import OptionGroup
+from napari_anoclip.cli.exits import Interrupt
+from napari_anoclip.cli.options import Chosen, OptionGroup
 from napari_anoclip.engine import settings as engine_settings
-from napari_anoclip.engine.settings import AnoCLIPSettings
+from napari_anoclip.engine.settings import AdaptationSettings, AnoCLIPSettings, MutualSettings, TilingSettings
 from napari_anoclip.review.regions import RegionSettings
 
 METHOD = (
@@ -134,7 +137,9 @@ def test_every_field_of_regions_output_and_cluster_is_an_option_of_run() -> None
 
     names = {parameter.name for parameter in commands()["run"].params}
     for model in (RegionSettings, OutputSettings, ClusterSettings):
-        assert {f"{model.__name__.lower()}_{field}" for field in model.model_fields} <= names
+        fields = set(model.model_fields) - {"volume"}  # planes of a stack are images of their own there
+        assert {f"{model.__name__.lower()}_{field}" for field in fields} <= names
+    assert "regionsettings_volume" not in names
 
 
 def test_well_known_options_have_their_short_names() -> None:
@@ -175,3 +180,20 @@ def test_typer_is_told_the_truth_about_the_options_of_a_plain_function() -> None
 
     assert RUNNER.invoke(app, ["Ada", "--loud", "--json"]).exit_code == 0
     assert seen == [("Ada", True, True)]
+
+
+def test_options_of_what_is_off_are_said_to_change_nothing() -> None:
+    said = io.StringIO()
+    chosen = Chosen(
+        {
+            AdaptationSettings: {"steps": 9, "enabled": False},
+            MutualSettings: {"weight": 1.0},
+            TilingSettings: {"scale": 2.0, "side": 96},
+        }
+    )
+    call = Call(False, chosen, Interrupt(lambda: None), "", Console(file=said, width=100))
+    idle(call, AnoCLIPSettings(mutual=MutualSettings(enabled=True)))
+    assert said.getvalue().splitlines() == [
+        "--adaptation-steps: nothing is changed by that without --tta.",
+        "--tiling-scale: nothing is changed by that without --tiling-mode tiles or both.",
+    ]

@@ -89,6 +89,8 @@ def test_stopped_with_json_the_answer_is_json_too(loaded, parts, tmp_path, monke
         ("run {parts} --out found --prompts nix.yaml", "nix.yaml"),
         ("run {parts} --out found --preset newest", "'--preset'"),
         ("run {parts} --out found --maps gif", "'--maps'"),
+        ("run {parts} --out found --watch-every 3", "--watch-every is for watching: give --watch"),
+        ("run {parts} --out found --region-volume", "No such option"),
         ("run {parts} --out found --retries 3", "--retries is for workers: give --workers or --scheduler"),
         ("run {parts} --out found --scheduler tcp://a:1 --workers 2", "not both"),
         ("run {parts} --out found --scheduler nonsense", "'--scheduler'"),
@@ -138,3 +140,6 @@ def test_what_a_terminal_would_obey_in_a_name_is_spelled_out() -> None:
 
 def test_an_empty_word_is_not_taken_for_this_folder(tmp_path) -> None:
     assert "it is empty" in refused(f"run {PROMPTS}", "", "--out", tmp_path / "found")
+    assert "it is empty" in refused(f"run {PROMPTS}", tmp_path, "--out", "")
+    assert "it is empty" in refused("evaluate mvtec", "")
+    assert "it is empty" in refused("demo-data", "")

@@ -45,6 +45,20 @@ def test_one_that_a_dead_process_left_is_in_nobodys_way(tmp_path, file):
     assert json.loads(file.read_text())["owner"] == "Ben"
 
 
+def test_of_two_that_take_it_over_at_once_the_earlier_one_finds_the_later_ones(tmp_path, file, monkeypatch):
+    Lock.take(tmp_path)
+    change(file, pid=2**22 + 1)
+    write = lock.atomic.write
+
+    def overtaken(path, content):
+        write(path, content)
+        write(path, Holder.this_process("Ben").model_dump_json())
+
+    monkeypatch.setattr(lock.atomic, "write", overtaken)
+    with pytest.raises(SessionLocked, match="taken over by Ben"):
+        Lock.take(tmp_path, "Anna").check()
+
+
 def test_a_number_of_a_process_that_was_given_anew_is_no_owner(tmp_path, file):
     Lock.take(tmp_path)
     change(file, started=Holder.this_process().started - 3600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from napari_anoclip.batch.datasets.masks import picture_size
 from napari_anoclip.batch.evaluation import Broken, Resolution
 from napari_anoclip.batch.figures import DataFigures, FigureCounter
 from napari_anoclip.batch.protocol import Protocol, Window
+from napari_anoclip.batch.records import as_text
 from napari_anoclip.engine import AnoCLIP
 from napari_anoclip.engine.detection import Detection
-from napari_anoclip.engine.errors import AnoCLIPError, Cancelled
+from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, ImageError
 from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.mutual import Others, rescore
 from napari_anoclip.engine.progress import CancelFlag, Progress, Reporter
@@ -175,11 +177,13 @@ class CategoryPass:
             block = max(source.size) if self._by_grid(one.protocol) else 1
             started = time.perf_counter()
             try:
-                found[name].append(
-                    self._model.detect(
-                        source, one.prompts, settings, block=block, others=one.others, cancel=self._cancel
-                    )
+                detection = self._model.detect(
+                    source, one.prompts, settings, block=block, others=one.others, cancel=self._cancel
                 )
+                if not (math.isfinite(detection.score) and np.isfinite(detection.grid).all()):
+                    # Counted, it would pass for the hottest of all.
+                    return ImageError("The model gives no numbers for this picture: use fp32, or another device.")
+                found[name].append(detection)
                 if one.others is not None and one.protocol.neighbours:
                     token = self._model.tokens(source, settings, cancel=self._cancel)[0].cls.mean(dim=0)
                     one.class_token = token.cpu().numpy()
@@ -267,9 +271,7 @@ class CategoryPass:
         return resample(detection.map, pixels, wanted)
 
     def _leave_out(self, sample: Sample, error: AnoCLIPError) -> None:
-        path = sample.image
-        inside = path.relative_to(self._root) if path.is_relative_to(self._root) else path
-        self._broken.append(Broken(path=inside.as_posix(), reason=str(error)))
+        self._broken.append(Broken(path=name_within(self._root, sample.image), reason=as_text(str(error))))
         self._tell()
 
     def _pass_on(self, progress: Progress) -> None:
@@ -278,6 +280,11 @@ class CategoryPass:
     def _tell(self) -> None:
         done = len(self._counted) + len(self._broken)
         self._report(f"evaluating {self._category.name}", done, len(self._category.samples))
+
+
+def name_within(root: Path, path: Path) -> str:
+    """A path from a folder on, if it is in there, as text."""
+    return as_text((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
 
 
 def _reduced(mask: BoolArray, size: tuple[int, int]) -> BoolArray:

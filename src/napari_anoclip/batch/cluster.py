@@ -17,6 +17,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+import torch
+
 from napari_anoclip.batch import cluster_worker
 from napari_anoclip.batch.cluster_connection import POLL_SECONDS, ClusterSettings, Workers, check, connected, probed
 from napari_anoclip.batch.cluster_worker import ClusterError, Job
@@ -138,7 +140,8 @@ class _Dispatcher:
         cancel: CancelFlag | None,
     ) -> None:
         self._client, self._workers, self._job, self._settings = client, workers, job, settings
-        self._others, self._cancel = others, cancel
+        # A worker need not have the device that they were gathered on.
+        self._others, self._cancel = None if others is None else others.to(torch.device("cpu")), cancel
         self._sent: Future[Others] | None = None
         self._inputs = iter(inputs)
         self._waiting: deque[Input] = deque()

@@ -215,6 +215,11 @@ class _InTurns:
     def __init__(self, model: AnoCLIP) -> None:
         self._model, self._tower = model, threading.Lock()
 
+    @property
+    def token_cache_bytes(self) -> int:
+        """A batch's part: if each took all that the model keeps, it would drop what the other has not used yet."""
+        return self._model.token_cache_bytes // BATCHES
+
     def encode_ahead(self, *args: Any, **options: Any) -> None:
         """As `AnoCLIP.encode_ahead`, when it is its turn."""
         with self._tower:

@@ -108,13 +108,17 @@ def write_demo_data(
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise DataSetError(f"{root} holds something already: give a new or an empty folder.")
     report = Reporter(on_progress, cancel)
-    unfinished = root.with_name(f".{root.name}-{uuid.uuid4().hex}")
+    # In a folder that is there, as it may be the one that one is in, or a disk of its own: neither can be replaced.
+    there = root.exists()
+    unfinished = (root if there else root.parent) / f".{uuid.uuid4().hex}"
     try:
         unfinished.mkdir(parents=True)
         _write(unfinished, settings, report)
-        if root.exists():
-            root.rmdir()
-        unfinished.rename(root)
+        if there:
+            for part in unfinished.iterdir():
+                part.rename(root / part.name)
+        else:
+            unfinished.rename(root)
     except OSError as error:
         raise DataSetError(f"The data set cannot be written to {root} ({atomic.reason(error)}).") from error
     finally:

@@ -19,6 +19,7 @@ import torch
 from napari_anoclip.batch.room import Room
 from napari_anoclip.batch.stopwatch import Stopwatch
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings
+from napari_anoclip.engine.batching import is_out_of_memory
 from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, DeviceMemoryError, ImageError
 from napari_anoclip.engine.image_source import ImageSource, as_source
 from napari_anoclip.engine.prepared import Prepared
@@ -27,7 +28,7 @@ from napari_anoclip.engine.progress import CancelFlag
 T = TypeVar("T")
 
 HELD_PIXEL_BYTES = 1 << 30
-"""Bound on the pixels of images that were read and are not done with."""
+"""Bound on the pixels of images that were read and are not done with, besides those that each reader has in hand."""
 
 _TOKEN_SHARE = 0.75
 """Of the token cache that images which were encoded and are not done with may fill: none may be dropped before."""
@@ -114,7 +115,7 @@ class EncodingLine(Generic[T]):
                 more = len(entries) == self._batch
                 waiting.extend(entries)
                 if entries:
-                    self._encoder.submit(self._encode, entries)
+                    self._encoder.submit(self._encode, deque(entries))
             if waiting:
                 entry = waiting.popleft()
                 self._wait(entry)
@@ -170,14 +171,20 @@ class EncodingLine(Generic[T]):
             source = as_source(image)
             self._pixels.enter(number, int(getattr(source.image, "nbytes", 0)), self)
             return [self._model.prepare(source, settings) for settings in self._settings]
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise ImageError("The image is too large for this machine's memory: cut it into parts.") from error
 
-    def _encode(self, entries: list[Entry[T]]) -> None:
-        """Encode a batch, in several parts where there is no room for all of its tokens."""
+    def _encode(self, entries: deque[Entry[T]]) -> None:
+        """Encode a batch, in several parts where there is no room for all of its tokens; empties it.
+
+        What was encoded may be done with while the rest still waits for room: nothing here must hold it any longer.
+        """
         together: list[tuple[Entry[T], list[Prepared]]] = []
         size = 0
-        for entry in entries:
+        while entries:
+            entry = entries.popleft()
             while together and not entry.read.done():
                 if self._pixels.full:  # it may be this one that waits for those before it
                     self._encode_together(together)
@@ -194,6 +201,7 @@ class EncodingLine(Generic[T]):
                 together, size = [], 0
             together.append((entry, prepared))
             size += more
+            del entry, prepared
         if together:
             self._encode_together(together)
 
@@ -219,7 +227,9 @@ class EncodingLine(Generic[T]):
             _fail(together, error)
         else:
             for entry, prepared in together:
-                entry.ready.set_result(prepared[0].source)
+                source = prepared[0].source
+                prepared.clear()  # inputs of the tower, which whoever waits for the entry has no use for
+                entry.ready.set_result(source)
 
     def _run_tower(self, prepared: list[Prepared]) -> None:
         with self._busy.running():

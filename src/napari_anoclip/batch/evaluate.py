@@ -11,15 +11,17 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_anoclip._version import __version__
-from napari_anoclip.batch.category_pass import CategoryPass
-from napari_anoclip.batch.datasets import Category, DataSet
+from napari_anoclip.batch.category_pass import CategoryPass, name_within
+from napari_anoclip.batch.datasets import Category, DataSet, Sample
 from napari_anoclip.batch.errors import BatchError, OutputError
 from napari_anoclip.batch.evaluation import CategoryResult, Evaluation, Resolution, VariantResult
 from napari_anoclip.batch.protocol import Protocol
 from napari_anoclip.batch.recipe import ModelSpec, Recipe
 from napari_anoclip.engine import AnoCLIP, atomic
 from napari_anoclip.engine.errors import AnoCLIPError, Cancelled
+from napari_anoclip.engine.image_source import as_source
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
+from napari_anoclip.review.pictures import read_picture
 
 FORMAT = 1
 """Of kept categories. A higher one makes all earlier ones count as made in another way."""
@@ -79,7 +81,7 @@ def evaluate(
     BatchError
         If there is no variant, or a category cannot be evaluated.
     OutputError
-        If a category cannot be kept.
+        If a category cannot be kept; where that is plain from the folder, before any work.
     ModelError, DeviceError
         As `ModelSpec.load`.
     Cancelled
@@ -90,6 +92,8 @@ def evaluate(
     root = Path(root)
     chosen = [_limited(one, limit) for one in data.open(root, categories)]
     protocols = {name: one.for_data_set(data.key) for name, one in variants.items()}
+    if out is not None:
+        _prepare(out)
     loaded = model.load() if isinstance(model, ModelSpec) else model
     store = _Store(out, loaded.model_id, resolution, root)
     done: dict[str, list[CategoryResult]] = {name: [] for name in protocols}
@@ -168,6 +172,16 @@ def _limited(category: Category, limit: int | None) -> Category:
     return Category(category.name, category.object, category.kind, samples)
 
 
+def _prepare(out: Path) -> None:
+    """Make the folder of results, before there is anything to be lost."""
+    try:
+        (out / KEPT).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"Figures cannot be written to {out} ({atomic.reason(error)}): choose another folder."
+        ) from error
+
+
 class _Store:
     """Categories that are done, in files whose names say what they were made of."""
 
@@ -180,9 +194,12 @@ class _Store:
         if self._folder is None:
             return None
         try:
-            return CategoryResult.model_validate_json(self._path(self._folder, category, protocol).read_bytes())
+            kept = CategoryResult.model_validate_json(self._path(self._folder, category, protocol).read_bytes())
         except (OSError, ValidationError):  # not there, or of an interrupted disk: it is made anew
             return None
+        left_out = {one.path for one in kept.broken}
+        again = (sample for sample in category.samples if name_within(self._root, sample.image) in left_out)
+        return None if any(map(_usable, again)) else kept
 
     def put(self, category: Category, protocol: Protocol, result: CategoryResult) -> None:
         """Keep a category."""
@@ -201,22 +218,33 @@ class _Store:
     def _path(self, folder: Path, category: Category, protocol: Protocol) -> Path:
         prompts = protocol.prompts_for(category.object, category.kind)
         recipe = Recipe(prompts=prompts, settings=protocol.settings).digest(self._model_id)
-        parts = [FORMAT, recipe, protocol.squares, protocol.neighbours, self._resolution, category.name, category.kind]
+        made_by = [FORMAT, __version__, recipe, protocol.squares, protocol.neighbours, self._resolution]
         listing = [self._identity(path) for sample in category.samples for path in (sample.image, sample.mask)]
         labels = [sample.defective for sample in category.samples]
-        text = json.dumps([*parts, listing, labels])
+        text = json.dumps([*made_by, category.name, category.kind, listing, labels])
         digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in category.name)
         return folder / f"{readable}-{digest}.json"
 
     def _identity(self, thing: object) -> list[object]:
-        """Name, size and time of a file; of truth, of the file that it is in."""
+        """Name, size and time of a file; of truth, of the file that it is in, or else its own numbers."""
         path = thing if isinstance(thing, Path) else getattr(thing, "path", None)
         if not isinstance(path, Path):
-            return [type(thing).__name__]
-        name = path.relative_to(self._root) if path.is_relative_to(self._root) else path
+            values = getattr(thing, "__dict__", {}).values()
+            return [type(thing).__name__, *(value for value in values if isinstance(value, str | int | float))]
         try:
             stat = path.stat()
         except OSError:
-            return [name.as_posix()]
-        return [name.as_posix(), stat.st_size, stat.st_mtime_ns]
+            return [name_within(self._root, path)]
+        return [name_within(self._root, path), stat.st_size, stat.st_mtime_ns]
+
+
+def _usable(sample: Sample) -> bool:
+    """Whether a picture that was left out can be read: what was wrong may have been the disk, or little memory."""
+    try:
+        as_source(read_picture(sample.image))
+        if sample.mask is not None:
+            sample.mask()
+    except AnoCLIPError:
+        return False
+    return True

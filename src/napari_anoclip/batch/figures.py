@@ -172,7 +172,8 @@ class FigureCounter:
             f"{counted(self._regions, 'defect region')} in {counted(self._with_regions, 'image')}, "
             f"normal pixels of {counted(self._with_normal, 'image')}"
         )
-        return self._pixels.figures(PIXEL_FIGURES, groups, self._regions, self._with_regions, words)
+        fewest = min(self._with_regions, self._with_normal)
+        return self._pixels.figures(PIXEL_FIGURES, groups, self._regions, fewest, words)
 
     def _image_figures(self, groups: int) -> dict[str, Figure]:
         bad = sum(defective for _, defective, _ in self._scores)
@@ -188,7 +189,7 @@ class FigureCounter:
         tally = _Tally(2)
         for rank, (group, defective, _) in zip(ranks, self._scores, strict=True):
             tally.add(group, _DEFECT if defective else _NORMAL, rank[None])
-        return tally.figures(IMAGE_FIGURES, groups, good + bad, bad, words)
+        return tally.figures(IMAGE_FIGURES, groups, good + bad, min(good, bad), words)
 
 
 def mean_figures(categories: Sequence[DataFigures]) -> DataFigures:
@@ -241,7 +242,7 @@ class _Tally:
         self._coarse.add(group * self._kinds + kind, keys, weights)
 
     def figures(self, names: Sequence[str], groups: int, count: int, rests_on: int, words: str) -> dict[str, Figure]:
-        """Those of some `TITLES`, which rest on so many things, in so many images with defects."""
+        """Those of some `TITLES`, of so many things; of one of the two kinds there are only so many images."""
         counts = self._fine.counts.T[:, None]
         values = _values(names, counts, self._fine.scores, np.array([float(count)]))[0]
         if rests_on < FEWEST:

@@ -73,5 +73,5 @@ class _Sources:
 def _source(one: Input) -> ImageSource | None:
     try:
         return ImageSource.of(read_input(one))
-    except ImageError:
+    except (ImageError, MemoryError):
         return None

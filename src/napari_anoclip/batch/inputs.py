@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import numpy as np
@@ -16,10 +19,12 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_anoclip.batch.errors import InputError
+from napari_anoclip.batch.records import as_text
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.review.pictures import SUFFIXES, TIFF_SUFFIXES, Picture, list_pictures, read_picture
 
 _READ_BYTES = 1 << 20
+_reading_stack = threading.Lock()
 
 RESULTS = ("recipe.json", "records")
 """What every folder of results has in it."""
@@ -35,8 +40,8 @@ class Input:
         Its file.
     key : str
         Names it among all inputs, with slashes: the path below the folder that was given; of a plane of a stack with
-        its number at the end. Two that differ in upper and lower case only would be one file on some disks, so that
-        they differ in more.
+        its number at the end. Two that differ only in upper and lower case, or in the way accents are written, would be
+        one file on some disks, so that they differ in more.
     plane : int or None
         Which plane of its file, from 0, where the file holds a stack.
     """
@@ -93,7 +98,7 @@ def find_inputs(paths: Iterable[Path], *, without: Path | None = None) -> list[I
                 found[whole, path.name] = path, f"{name}/{below}" if name else below
     distinct = _distinct()
     return [
-        Input(path, distinct(_text(key if plane is None else f"{key}[{plane:0{width}d}]")), plane)
+        Input(path, distinct(as_text(key if plane is None else f"{key}[{plane:0{width}d}]")), plane)
         for path, key in found.values()
         for plane, width in _planes_of(path, _state(path))
     ]
@@ -116,18 +121,21 @@ def read_input(one: Input) -> NDArray[Any]:
     ImageError
         If the file cannot be read, or has not got that plane any more.
     """
+    _check_kind(one.path)
     if one.plane is None:
         return read_picture(one.path)
     page = _page(one.path, one.plane)
     if page is not None:
         return page
-    # A stack that is stored in one piece, or whose pages are no planes; read once for all of its planes.
-    picture = Picture(one.path)
-    leading = _leading(picture.shape)
-    if not leading or one.plane >= math.prod(leading):
-        raise ImageError(f"{one.path.name} has no plane {one.plane} any more: run again on what is there now.")
-    plane: NDArray[Any] = picture[np.unravel_index(one.plane, leading)]
-    return plane
+    # A stack that is stored in one piece, or whose pages are no planes; read once for all of its planes, and not by
+    # several threads at the same time.
+    with _reading_stack:
+        picture = Picture(one.path)
+        leading = _leading(picture.shape)
+        if not leading or one.plane >= math.prod(leading):
+            raise ImageError(f"{one.path.name} has no plane {one.plane} any more: run again on what is there now.")
+        plane: NDArray[Any] = picture[np.unravel_index(one.plane, leading)]
+        return plane
 
 
 def file_digest(path: Path) -> str:
@@ -149,16 +157,23 @@ def file_digest(path: Path) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     try:
-        if path.is_dir():
-            raise ImageError(f"The folder {path.name} cannot be read: ask for the right to read it, or move it away.")
-        if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
-            raise ImageError(f"{path.name} is no file that can be read: move it away.")
+        _check_kind(path)
         with path.open("rb") as file:
             while part := file.read(_READ_BYTES):
                 digest.update(part)
     except OSError as error:
         raise ImageError(f"The picture {path.name} cannot be read ({error.strerror}): is it still there?") from error
     return digest.hexdigest()
+
+
+def _check_kind(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise ImageError(f"The folder {path.name} cannot be read: ask for the right to read it, or move it away.")
+        if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
+            raise ImageError(f"{path.name} is no file that can be read: move it away.")
+    except OSError:
+        return  # who reads it says so
 
 
 def _files(root: Path) -> Sequence[Path]:
@@ -214,18 +229,13 @@ def _distinct() -> Callable[[str], str]:
 
     def distinct(name: str) -> str:
         choice, number = name, 1
-        while choice.casefold() in taken:
+        while (folded := unicodedata.normalize("NFC", choice).casefold()) in taken:
             number += 1
             choice = f"{name} ({number})"
-        taken.add(choice.casefold())
+        taken.add(folded)
         return choice
 
     return distinct
-
-
-def _text(name: str) -> str:
-    """A name of a file as text: not every one is."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -236,7 +246,7 @@ def _state(path: Path) -> tuple[int, int] | None:
         stat = path.stat()
     except OSError:
         return None
-    return stat.st_mtime_ns, stat.st_size
+    return (stat.st_mtime_ns, stat.st_size) if S_ISREG(stat.st_mode) else None
 
 
 @lru_cache(maxsize=1 << 17)  # a folder that is watched is gone through every few seconds
@@ -250,7 +260,7 @@ def _planes_of(path: Path, state: tuple[int, int] | None) -> list[tuple[int | No
     # A damaged file can make the reader fail in any way at all.
     except Exception:
         return [(None, 0)]
-    return [(None, 0)] if count == 1 else [(plane, len(str(count - 1))) for plane in range(count)]
+    return [(None, 0)] if count <= 1 else [(plane, len(str(count - 1))) for plane in range(count)]
 
 
 def _leading(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from napari_anoclip.batch.errors import OutputError
 from napari_anoclip.batch.outputs import said_in_words
-from napari_anoclip.review.lock import Lock, SessionLocked
+from napari_anoclip.review.lock import FILE, Lock, SessionLocked
+
+_SETTLING = 0.2
+"""Seconds after which another one that had looked at the same lock as we did has taken it, if it wanted to."""
 
 
 @contextmanager
@@ -30,8 +34,11 @@ def locked(out: Path) -> Iterator[None]:
     with said_in_words(out, out.parent):
         out.mkdir(parents=True, exist_ok=True)
         try:
+            left = (out / FILE).exists()
             lock = Lock.take(out)
-            lock.check()  # of two that take over what a killed run left, one has it
+            if left:  # of two that take over what a killed run left, the one that was later has it
+                time.sleep(_SETTLING)
+            lock.check()
         except SessionLocked as error:
             who = f"by {error.holder}" if error.holder else "by someone"
             raise OutputError(

@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_anoclip.batch.errors import OutputError
-from napari_anoclip.batch.records import MapFile
+from napari_anoclip.batch.records import MAPS, MapFile
 from napari_anoclip.engine import atomic
 from napari_anoclip.review.exports.place import fit_name
 
@@ -179,21 +179,23 @@ def read_map(map_file: MapFile, out: Path, scale: Scale) -> NDArray[np.float32]:
         If it is not there, or damaged.
     """
     file = out / map_file.path
-    if map_file.format == "tiff":
-        return np.asarray(tifffile.imread(file), np.float32)
-    if map_file.format == "zarr":
-        import zarr
-
-        return np.asarray(zarr.open_array(file, mode="r")[:], np.float32)
-    with Image.open(file) as picture:
-        unit = np.asarray(picture, np.float32) / 255
-    return (scale.low + unit * (scale.high - scale.low)).astype(np.float32)
+    try:
+        values = _read(file, map_file.format, scale)
+    except (OSError, ValueError):
+        raise
+    # A damaged file can make a decoder fail in any way at all.
+    except Exception as error:
+        raise ValueError(f"The map {file.name} is damaged ({type(error).__name__}).") from error
+    if values.ndim != 2:
+        raise ValueError(f"The map {file.name} is damaged (shape {values.shape}).")
+    return values
 
 
 def map_path(key: str, maps: MapFormat) -> str:
     """Where a map is, below the folder of the results: named as its image, as far as any disk takes that name."""
-    parts = [part if fit_name(part) == part else fit_name(part, f"-{_short(key)}") for part in key.split("/")]
-    return "/".join(["maps", *parts]) + _ENDINGS[maps]
+    parts = key.split("/")
+    fit = (_fit(part, parts[: at + 1]) for at, part in enumerate(parts))
+    return "/".join([MAPS, *fit]) + _ENDINGS[maps]
 
 
 def remove_map(map_file: MapFile, out: Path) -> None:
@@ -215,6 +217,18 @@ def said_in_words(file: Path, out: Path) -> Iterator[None]:
             f"{file.name} cannot be written into {out} ({atomic.reason(error)}): what was finished stays. Run the same "
             "command again once that is mended."
         ) from error
+
+
+def _read(file: Path, maps: str, scale: Scale) -> NDArray[np.float32]:
+    if maps == "tiff":
+        return np.asarray(tifffile.imread(file), np.float32)
+    if maps == "zarr":
+        import zarr
+
+        return np.asarray(zarr.open_array(file, mode="r")[:], np.float32)
+    with Image.open(file) as picture:
+        unit = np.asarray(picture, np.float32) / 255
+    return (scale.low + unit * (scale.high - scale.low)).astype(np.float32)
 
 
 def _write_tiff(file: Path, values: NDArray[np.float32], about: dict[str, Any]) -> None:
@@ -264,5 +278,10 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _short(key: str) -> str:
-    return hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
+def _fit(part: str, place: Sequence[str]) -> str:
+    """A part of a key as a name; one that had to be changed has what no other place has at its end."""
+    fit = fit_name(part)
+    if fit == part:
+        return part
+    # Of 100,000 names that are alike up to where they are cut, two would share 8 digits.
+    return fit_name(part, f"-{hashlib.blake2b('/'.join(place).encode(), digest_size=8).hexdigest()}")

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_anoclip.batch.ahead import BATCH, encoded_map
+from napari_anoclip.batch.errors import OutputError
 from napari_anoclip.batch.inputs import Input, file_digest, read_input
 from napari_anoclip.batch.outputs import OutputSettings, Scale, remove_map, said_in_words, write_map
 from napari_anoclip.batch.recipe import Recipe
-from napari_anoclip.batch.records import Record, RecordedRegion, Records, pack_token, path_text
+from napari_anoclip.batch.records import Record, RecordedRegion, Records, as_text, pack_token, path_text
 from napari_anoclip.batch.stopwatch import Stopwatch
-from napari_anoclip.engine import AnoCLIP
+from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings
+from napari_anoclip.engine.batching import is_out_of_memory
 from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, ImageError
 from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.progress import CancelFlag
@@ -102,7 +104,7 @@ def score(
         map(_Job, inputs),
         _read,
         work.finish,
-        [recipe.settings],
+        [_asked_of_the_tower(recipe.settings, others)],
         batch=batch,
         readers=readers,
         users=writers,
@@ -131,6 +133,13 @@ def recipe_digest(recipe: Recipe, model_id: str, others: Others | None = None) -
     if others is None:
         return digest
     return hashlib.blake2b(f"{digest} {others.digest}".encode(), digest_size=16).hexdigest()
+
+
+def _asked_of_the_tower(settings: AnoCLIPSettings, others: Others | None) -> AnoCLIPSettings:
+    """What tokens of each image are needed for: where all were compared already, none to compare them by."""
+    if others is None or others.seen > len(others.images):
+        return settings
+    return settings.model_copy(update={"mutual": settings.mutual.model_copy(update={"enabled": False})})
 
 
 class _Work:
@@ -166,19 +175,29 @@ class _Work:
         return record
 
     def _scored(self, job: _Job, source: ImageSource) -> Record:
-        block = max(1, math.ceil(math.sqrt(math.prod(source.size) / MAX_MAP_PIXELS)))
         try:
-            found = self._model.detect(
-                source, self._recipe.prompts, self._recipe.settings, block=block, others=self._others
-            )
-            token = "" if self._others is None else self._class_token(source)
-        except Cancelled:
+            return self._measured(job, source)
+        except (Cancelled, OutputError):
             raise
         except AnoCLIPError as error:
             return self._failed(job, error)
-        except MemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             return self._failed(job, ImageError("Memory ran out for this image: cut it into parts."))
+
+    def _measured(self, job: _Job, source: ImageSource) -> Record:
+        block = max(1, math.ceil(math.sqrt(math.prod(source.size) / MAX_MAP_PIXELS)))
+        found = self._model.detect(
+            source, self._recipe.prompts, self._recipe.settings, block=block, others=self._others
+        )
+        token = "" if self._others is None else self._class_token(source)
         maximum = float(found.map.max())
+        if not math.isfinite(found.score + maximum):  # NaN would pass for an image without any region
+            raise ImageError(
+                "The model found no number for this image: choose precision fp32, and look whether its weights are "
+                "damaged."
+            )
         # Most images of a production have nothing above it, and looking for nothing takes as long.
         above = maximum > self._scale.threshold
         regions = find_regions(found.map, self._scale.threshold, self._recipe.regions) if above else []
@@ -199,7 +218,7 @@ class _Work:
         return pack_token(coarsest.cls.mean(dim=0).cpu().numpy())
 
     def _failed(self, job: _Job, error: AnoCLIPError) -> Record:
-        return Record(**self._known(job), error=str(error))
+        return Record(**self._known(job), error=as_text(str(error)))
 
     def _known(self, job: _Job) -> dict[str, Any]:
         return {

@@ -35,7 +35,7 @@ def draw(evaluation: Evaluation) -> bytes:
     bytes
         PNG.
     """
-    categories = [one.category for one in evaluation.variants[0].categories]
+    categories = [_plain(one.category) for one in evaluation.variants[0].categories]
     rows = len(categories) + 1
     height = 1.6 + _ROW_INCHES * rows * max(1.0, 0.5 * len(evaluation.variants))
     canvas = Canvas(figsize=(11, height), layout="constrained")
@@ -75,7 +75,7 @@ def _draw_figure(axis: Axes, evaluation: Evaluation, name: str) -> None:
             color=_COLOURS[number % len(_COLOURS)],
             markersize=4,
             linewidth=1,
-            label=variant.name,
+            label=_plain(variant.name),
         )
     axis.axhline(len(evaluation.variants[0].categories) - 0.5, color="0.6", linewidth=0.8)
     axis.set_title(TITLES[name], fontsize=10)
@@ -87,6 +87,11 @@ def _draw_figure(axis: Axes, evaluation: Evaluation, name: str) -> None:
     else:
         axis.text(0.5, 0.5, "none", transform=axis.transAxes, ha="center", color="0.5")
         axis.set_xticks([])
+
+
+def _plain(name: str) -> str:
+    """A name in which nothing is taken for a formula."""
+    return name.replace("$", r"\$")
 
 
 def _every(variant: VariantResult) -> list[DataFigures]:

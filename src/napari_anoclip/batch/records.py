@@ -11,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_anoclip.engine import atomic
 from napari_anoclip.review.judgement import Measures
 from napari_anoclip.review.region_mask import Mask
 from napari_anoclip.review.regions import Found
+
+MAPS = "maps"
+"""Folder of the maps, in that of the results."""
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.new")
 """Names of what `engine.atomic` has not finished."""
@@ -62,6 +65,15 @@ class MapFile(_Plain):
     format: str
     path: str
     size: int
+
+    @field_validator("path")
+    @classmethod
+    def _is_in_its_place(cls, path: str) -> str:
+        # A map that is replaced is removed: a record that someone else wrote must not name anything but a map.
+        first, *rest = path.replace("\\", "/").split("/")
+        if first != MAPS or not rest or any(part in ("", ".", "..") for part in rest):
+            raise ValueError(f"a map is below the folder {MAPS}")
+        return path
 
 
 class Record(_Plain):
@@ -166,7 +178,12 @@ class Records:
 
 def path_text(path: Path) -> str:
     """A path as text: not every name of a file is."""
-    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return as_text(str(path))
+
+
+def as_text(words: str) -> str:
+    """Words in which there may be the name of a file, so that they can be written anywhere."""
+    return words.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def pack_token(token: NDArray[np.float32]) -> str:

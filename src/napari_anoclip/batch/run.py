@@ -242,7 +242,8 @@ class _Run:
         def records() -> Iterator[Record]:
             for one in inputs:
                 record = self.records.get(one.key)
-                if record is not None:
+                # What is left of another run on a cluster may still write records of another recipe.
+                if record is not None and record.recipe_digest == self.digest:
                     # Where the file is now: images may be moved together with their folder.
                     yield record.model_copy(update={"path": path_text(one.path)})
 

@@ -96,6 +96,8 @@ def write_summaries(records: RecordsOf, out: Path, *, mutual: bool = False) -> N
         annotations.seek(0)
         shutil.copyfileobj(annotations, coco)
         coco.write("]}\n")
+        for file in (scores, regions, coco):  # what does not fit on the disk shows before any of them is in its place
+            file.flush()
 
 
 def rescored_by_neighbours(records: Iterable[Record]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import ValidationError
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -223,7 +224,7 @@ def _rich_table(variant: VariantResult) -> Table:
         if name == MEAN:
             table.add_section()
         cells = (percent(figures[key]) for key in TITLES)
-        table.add_row(name, *cells, str(figures.images), f"{seconds:.3f}")
+        table.add_row(escape(name), *cells, str(figures.images), f"{seconds:.3f}")
     for words, end in (("95 % from", "low"), ("to", "high")):
         ends = (getattr(variant.mean[key], end) for key in TITLES)
         table.add_row(words, *(_NONE if one is None else f"{100 * one:.1f}" for one in ends), style="dim")
@@ -234,7 +235,7 @@ def _rich_comparison(evaluation: Evaluation) -> Table:
     table = _narrow("means over categories")
     table.add_column("figure")
     for variant in evaluation.variants:
-        table.add_column(variant.name, justify="right")
+        table.add_column(escape(variant.name), justify="right")
     for key, title in TITLES.items():
         table.add_row(title, *(percent(variant.mean[key], interval=True) for variant in evaluation.variants))
     table.add_row("seconds an image", *(f"{variant.seconds:.3f}" for variant in evaluation.variants))
@@ -243,7 +244,7 @@ def _rich_comparison(evaluation: Evaluation) -> Table:
 
 def _narrow(title: str) -> Table:
     """An empty table that leaves room for many columns in a terminal of 80."""
-    return Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    return Table(title=escape(title), box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
 
 
 def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

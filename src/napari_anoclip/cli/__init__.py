@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         from napari_anoclip.cli.app import app
+        from napari_anoclip.cli.plain_letters import make_safe
     except KeyboardInterrupt:  # nothing was begun, and its place in an import is nobody's concern
         raise SystemExit(130) from None
+    make_safe(sys.stdout, sys.stderr)
     app(args=None if arguments is None else list(arguments), prog_name="anoclip")

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from napari_anoclip.cli import settings_file
+from napari_anoclip.cli.call import Call
+from napari_anoclip.cli.groups import ADAPTATION, MUTUAL, TILING
 from napari_anoclip.cli.options import Chosen
 from napari_anoclip.engine.errors import PromptError
 from napari_anoclip.engine.prompts import Kind, PromptSet, preset_names
@@ -132,3 +134,27 @@ def settings_of(chosen: Chosen, base: AnoCLIPSettings, file: Path | None) -> Ano
         If the file cannot be used.
     """
     return chosen.over(base if file is None else settings_file.over(base, file))
+
+
+def idle(call: Call, *settings: AnoCLIPSettings) -> None:
+    """Say which options that were given change nothing, as what they belong to is off.
+
+    Parameters
+    ----------
+    call : Call
+    *settings : AnoCLIPSettings
+        All that will be used.
+    """
+    for group, others, on, switch in (
+        (ADAPTATION, ("enabled",), any(one.adaptation.enabled for one in settings), "--tta"),
+        (MUTUAL, ("enabled",), any(one.mutual.enabled for one in settings), "--mutual"),
+        (
+            TILING,
+            ("mode", "side", "interpolation"),
+            any(one.tiling.mode != "fit" for one in settings),
+            "--tiling-mode tiles or both",
+        ),
+    ):
+        given = [group.flag(name) for name in call.chosen.names(group.model) if name not in others]
+        if given and not on:
+            call.note(f"{', '.join(given)}: nothing is changed by that without {switch}.")

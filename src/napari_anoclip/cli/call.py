@@ -68,7 +68,10 @@ class Call:
             What is printed for a person.
         """
         if self.json:
-            sys.stdout.write(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            # In any other encoding than UTF-8, what is not ASCII would be another letter for whoever reads it.
+            ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+            sys.stdout.write(json.dumps(plain(document), indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n")
+            sys.stdout.flush()  # while a reader that went away can still be met with silence
             return
         console = Console(highlight=False, emoji=False)
         for word in words:

@@ -162,10 +162,17 @@ def screen() -> Iterator[Check]:
     """Whether a window can be opened; only `demo`, `review` and napari itself need one."""
     lack = window_lack()
     if lack is None:
-        bindings = ", ".join(f"{name} {version(name)}" for name in QT_BINDINGS if find_spec(name) is not None)
+        bindings = ", ".join(_with_version(name) for name in QT_BINDINGS if find_spec(name) is not None)
         yield Check("window", "ok", f"{bindings}, and a display")
     else:
         yield Check("window", "note", f"{lack[0]}: needed by demo and review only", lack[1])
+
+
+def _with_version(module: str) -> str:
+    try:
+        return f"{module} {version(module)}"
+    except PackageNotFoundError:  # a binding may come in a package of another name, such as PySide6_Essentials
+        return module
 
 
 def window_lack() -> tuple[str, str] | None:

@@ -23,7 +23,12 @@ TILING = OptionGroup(TilingSettings, "tiling", "Tiles and scale")
 MUTUAL = OptionGroup(
     MutualSettings, "mutual", "The other images (mutual scoring)", names={"enabled": "--mutual/--no-mutual"}
 )
-REGIONS = OptionGroup(RegionSettings, "region", "Regions")
+REGIONS = OptionGroup(
+    RegionSettings,
+    "region",
+    "Regions",
+    only=tuple(name for name in RegionSettings.model_fields if name != "volume"),  # a batch takes plane after plane
+)
 THRESHOLD = OptionGroup(Recipe, "", "Regions", only=("threshold",))
 
 METHOD = (MODEL, SCORING, V_V_PATH, ADAPTATION, TILING, MUTUAL)

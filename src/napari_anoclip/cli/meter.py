@@ -37,7 +37,13 @@ class Meter:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), _Amount(), TimeRemainingColumn())
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                _Amount(),
+                TimeRemainingColumn(),
+            )
             self._bar = Bar(*columns, console=self._console, transient=True)
             self._bar.add_task("starting", total=None)
             self._bar.start()
@@ -62,7 +68,8 @@ class Meter:
         now = time.monotonic()
         if now - self._said >= self._quiet:
             self._said = now
-            self._console.print(f"{progress.stage}: {amount(progress.stage, progress.done, progress.total)}")
+            said = f"{progress.stage}: {amount(progress.stage, progress.done, progress.total)}"
+            self._console.print(said, markup=False, soft_wrap=True)
 
 
 class _Amount(ProgressColumn):

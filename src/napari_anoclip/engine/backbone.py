@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Any, Literal, cast
 
 import open_clip
 import torch
+from open_clip.transformer import QuickGELU
 from torch import Tensor, nn
 
 from napari_anoclip.engine import architecture, checkpoint
@@ -41,7 +44,8 @@ class Backbone:
     name : str
         What the user called it.
     model_id : str
-        Hash of its weights and the precision it runs in.
+        Hash of its weights and the precision it runs in; and of its activation, heads and normalisation, where these
+        are not CLIP's usual ones: with the same weights, it is another model.
     device : torch.device
     precision : {"fp32", "bf16", "fp16"}
     mean, std : tuple of float
@@ -129,15 +133,17 @@ class Backbone:
             raise ModelError(f"The model's weights are {found}: convert all to float32, bfloat16 or float16.")
         mean = getattr(model.visual, "image_mean", None) if mean is None else mean
         std = getattr(model.visual, "image_std", None) if std is None else std
+        centre = _triple(open_clip.OPENAI_DATASET_MEAN if mean is None else mean)
+        spread = _triple(open_clip.OPENAI_DATASET_STD if std is None else std, above=0.0)
         return cls(
             model=model,
             tokenizer=tokenizer,
             name=name,
-            model_id=f"{checkpoint.checksum(model)}-{precision}",
+            model_id=f"{checkpoint.checksum(model)}-{precision}{_unusual(model, centre, spread)}",
             device=next(model.parameters()).device,
             precision=cast("Precision", precision),
-            mean=_triple(open_clip.OPENAI_DATASET_MEAN if mean is None else mean),
-            std=_triple(open_clip.OPENAI_DATASET_STD if std is None else std, above=0.0),
+            mean=centre,
+            std=spread,
         )
 
     @property
@@ -263,6 +269,16 @@ def _move(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
             "or the CPU."
         ) from error
     model.logit_scale = nn.Parameter(logit_scale.to(device))
+
+
+def _unusual(model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+    """What a model does with its weights, as the end of its identity; empty where that is what CLIP usually does."""
+    activations = sorted({repr(part) for part in model.modules() if isinstance(part, nn.GELU | QuickGELU)})
+    heads = sorted({part.head_dim for part in model.modules() if isinstance(part, nn.MultiheadAttention)})
+    ways = [activations, heads, mean, std]
+    if ways == [[repr(nn.GELU())], [64], open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD]:
+        return ""
+    return f"-{hashlib.blake2b(json.dumps(ways).encode(), digest_size=4).hexdigest()}"
 
 
 def _triple(values: Any, above: float = -math.inf) -> tuple[float, float, float]:

@@ -168,7 +168,7 @@ class FrozenCLIP:
 
     @property
     def model_id(self) -> str:
-        """Hash of the weights and the precision: the model's identity in caches and provenance."""
+        """Hash of the weights, the precision and whatever else is unusual: the model's identity, as in `Backbone`."""
         return self._backbone.model_id
 
     @property

@@ -49,13 +49,13 @@ class Curves:
         hits = self.defect[:, 1:]
         called = hits + self.normal[:, 1:]
         precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)  # where 0, nothing is gained
-        return ratio(np.sum(np.diff(self.defect, axis=1) * precision, axis=1), self.defect[:, -1])
+        gained = np.sum(np.diff(self.defect, axis=1) * precision, axis=1)
+        return self._where_told(ratio(gained, self.defect[:, -1]))
 
     def f1_max(self) -> FloatArray:
         """(k,) F1 at the threshold that suits best."""
         defects = self.defect[:, -1:]
-        best: FloatArray = ratio(2 * self.defect, self.defect + self.normal + defects).max(axis=1)
-        return best
+        return self._where_told(ratio(2 * self.defect, self.defect + self.normal + defects).max(axis=1))
 
     def aupro(self, overlap: FloatArray, regions: FloatArray, limit: float) -> FloatArray:
         """Per-region overlap, integrated over the false-positive rate up to a limit, and divided by it.
@@ -105,6 +105,11 @@ class Curves:
         first, last = rates[:, 0], np.take_along_axis(rates, np.maximum(counted - 1, 0)[:, None], axis=1)[:, 0]
         area = area_under(rates, shares, np.where(counted > 1, last, np.nan))
         return ratio(area, last - first)
+
+    def _where_told(self, values: FloatArray) -> FloatArray:
+        """Values (k,), NaN where there is nothing normal: any score would tell the defects from that."""
+        told: FloatArray = np.where(self.normal[:, -1] > 0, values, np.nan)
+        return told
 
 
 def above(counts: FloatArray) -> FloatArray:

@@ -102,7 +102,8 @@ class Lock:
     def __init__(self, folder: Path, holder: Holder) -> None:
         self.holder = holder
         self._file = folder / FILE
-        self._mark = _mark(self._file)
+        # Of the file that was found to be ours; of two that take over at the same time, one finds the other one's.
+        self._mark: tuple[int, int] | None = None
 
     @classmethod
     def take(cls, folder: Path, owner: str | None = None, *, take_over: bool = False) -> Lock:
@@ -146,8 +147,10 @@ class Lock:
         OSError
             If the folder is gone.
         """
+        mark = None
         try:
-            if _mark(self._file) == self._mark:
+            mark = _mark(self._file)
+            if mark == self._mark:
                 return
         except FileNotFoundError:
             _write_if_new(self._file, self.holder.model_dump_json(indent=1))
@@ -159,7 +162,7 @@ class Lock:
                 "Save a copy, or take it over again.",
                 found,
             )
-        self._mark = _mark(self._file)
+        self._mark = mark
 
     def release(self) -> None:
         """Give it back, if it was not taken over."""

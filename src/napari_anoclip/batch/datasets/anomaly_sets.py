@@ -36,6 +36,7 @@ cable/""",
         zipper="zipper",
     ),
     note="Categories of other names in the same layout are taken as well, such as your own.",
+    any_names=True,
 )
 
 MVTEC_2 = DataSet(

@@ -152,6 +152,8 @@ class DataSet:
         Of these categories.
     note : str
         What else one has to know.
+    any_names : bool
+        Whether a folder of which no category is known may be meant, too.
     """
 
     key: str
@@ -166,6 +168,7 @@ class DataSet:
     word: str = ""
     kind: Kind = "object"
     note: str = ""
+    any_names: bool = False
 
     def open(self, root: Path, categories: Collection[str] | None = None) -> list[Category]:
         """Find out what is there. Masks are not read yet, except where they alone say which pictures are defective.
@@ -185,8 +188,8 @@ class DataSet:
         Raises
         ------
         DataSetError
-            If the folder holds something else, a category is not there or empty, a defective picture has no mask
-            although the data set draws them, or `NOUNS_FILE` is not as it should be.
+            If the folder holds something else, such as another data set, a category is not there or empty, a
+            defective picture has no mask although the data set draws them, or `NOUNS_FILE` is not as it should be.
         ImageError
             If a file or folder cannot be read.
         """
@@ -197,6 +200,12 @@ class DataSet:
         known = {same_name(name): rank for rank, name in enumerate(self.nouns)}
         found.sort(key=lambda name: (known.get(same_name(name), len(known)), name))
         nouns = self._nouns(root)
+        if self.nouns and not self.any_names and not any(same_name(name) in nouns for name in found):
+            # Several data sets have the same layout: figures would bear the wrong name, and prompts the wrong words.
+            raise DataSetError(
+                f"{root} holds none of the categories of {self.title} ({some(list(self.nouns))}), but {some(found)}: "
+                f"name the data set that it is, or say in {NOUNS_FILE} what they are."
+            )
         return [self._category(root, name, nouns) for name in _chosen(found, categories, self.title)]
 
     def _category(self, root: Path, name: str, nouns: Mapping[str, Noun]) -> Category:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from napari_anoclip.cli.call import Call, alone, command
 from napari_anoclip.cli.window import WindowError, require_window
@@ -39,4 +40,4 @@ def demo(
     if problem:
         raise WindowError(problem)
     saved = None if screenshot is None else screenshot.absolute()
-    call.answer({"sample": sample, "screenshot": saved}, *([] if saved is None else [f"Saved {saved}"]))
+    call.answer({"sample": sample, "screenshot": saved}, *([] if saved is None else [f"Saved {escape(str(saved))}"]))

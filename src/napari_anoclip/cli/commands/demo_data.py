@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from napari_anoclip.batch.demo_data import DemoDataSettings, write_demo_data
+from napari_anoclip.cli.asked import input_path
 from napari_anoclip.cli.call import Call, alone, command
 from napari_anoclip.cli.options import OptionGroup
 
@@ -27,7 +28,8 @@ DATA = OptionGroup(DemoDataSettings, "", "What to draw")
     ),
 )
 def demo_data(
-    call: Call, folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new or an empty folder.")]
+    call: Call,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", parser=input_path, help="A new or an empty folder.")],
 ) -> None:
     """Write a small generated data set, laid out like a published one."""
     settings = call.chosen.over(DemoDataSettings())

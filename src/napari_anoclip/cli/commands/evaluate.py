@@ -14,7 +14,7 @@ from napari_anoclip.batch.datasets import DATASETS, DataSet, FolderSettings, fol
 from napari_anoclip.batch.protocol import PRESETS, Protocol
 from napari_anoclip.batch.recipe import ModelSpec
 from napari_anoclip.cli import settings_file
-from napari_anoclip.cli.asked import PresetName, PromptsName, SettingsPath, prompts_of
+from napari_anoclip.cli.asked import PresetName, PromptsName, SettingsPath, idle, input_path, prompts_of
 from napari_anoclip.cli.call import Call, alone, command
 from napari_anoclip.cli.exits import Code
 from napari_anoclip.cli.groups import METHOD
@@ -50,7 +50,10 @@ def evaluate(
         str | None, typer.Argument(metavar="DATASET", help="Which data set; --list names them.", show_default=False)
     ] = None,
     root: Annotated[
-        Path | None, typer.Argument(metavar="ROOT", help="The folder that it was unpacked to.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="ROOT", parser=input_path, help="The folder that it was unpacked to.", show_default=False
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the data sets with where to get them, and leave.")
@@ -61,6 +64,7 @@ def evaluate(
             "--out",
             "-o",
             metavar="DIR",
+            parser=input_path,
             help="Write tables and a plot there, and keep each category that is done: the same command goes on from "
             "there.",
         ),
@@ -98,6 +102,7 @@ def evaluate(
         raise typer.BadParameter("give a data set and its folder, as in: anoclip evaluate mvtec FOLDER")
     described = data_set(data, call.chosen)
     variants = variants_of(described.key, call.chosen, preset, prompts, settings, compare or [])
+    idle(call, *(variant.settings for variant in variants.values()))
     from napari_anoclip.batch import tables
     from napari_anoclip.batch.evaluate import evaluate as measure
 

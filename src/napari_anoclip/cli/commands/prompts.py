@@ -114,7 +114,9 @@ def lint(call: Call, name: Name, object: ObjectWord = None, kind: KindWord = Non
     model = call.chosen.over(ModelSpec()).load()
     remarks = check(prompts, model.tokenizer, model.known_token_ids)
     lines = [f"[bold]{escape(remark.where)}[/bold]: {escape(remark.sentence)}" for remark in remarks]
-    shown = lines or [f"Nothing to remark on {escape(prompts.name)} ({_counts(prompts)} prompts), for {model.name}."]
+    shown = lines or [
+        f"Nothing to remark on {escape(prompts.name)} ({_counts(prompts)} prompts), for {escape(model.name)}."
+    ]
     call.answer({"name": prompts.name, "model": model.name, "remarks": remarks}, *shown)
     return Code.INCOMPLETE if remarks else Code.OK
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_anoclip.cli.asked import KindWord, ObjectWord
+from napari_anoclip.cli.asked import KindWord, ObjectWord, input_path
 from napari_anoclip.cli.call import Call, alone, command
 from napari_anoclip.cli.window import require_window
 from napari_anoclip.engine.errors import ImageError
@@ -29,7 +29,12 @@ app = alone()
 def review(
     call: Call,
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="With pictures, in it or in folders of it; or a session's folder.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            parser=input_path,
+            help="With pictures, in it or in folders of it; or a session's folder.",
+        ),
     ],
     object: ObjectWord = None,  # noqa: A002 - the word of the method
     kind: KindWord = None,

@@ -18,6 +18,7 @@ from napari_anoclip.cli.asked import (
     PresetName,
     PromptsName,
     SettingsPath,
+    idle,
     input_path,
     prompts_of,
     settings_of,
@@ -63,7 +64,11 @@ def run(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder of the results. What is finished in it is not done again."
+            "--out",
+            "-o",
+            metavar="DIR",
+            parser=input_path,
+            help="Folder of the results. What is finished in it is not done again.",
         ),
     ],
     prompts: PromptsName = None,
@@ -81,6 +86,9 @@ def run(
     recipe = recipe_of(call.chosen, prompts, object, kind, preset, settings)
     cluster = cluster_of(call.chosen)
     output = call.chosen.over(OutputSettings())
+    if not watch and (given := call.chosen.names(WatchSettings)):
+        raise typer.BadParameter(f"{', '.join(map(WATCHING.flag, given))} is for watching: give --watch with it.")
+    idle(call, recipe.settings)
     from napari_anoclip.batch.report import REPORT
     from napari_anoclip.batch.run import run as run_batch
 
