@@ -89,20 +89,26 @@ def review_keys(desk: Desk) -> QPixmap:
 
 
 def review_report(desk: Desk) -> QPixmap:
-    """The report as a browser shows it; needs one, such as Debian's package chromium."""
+    """The report as a browser shows it."""
+    review = _judged_folder(desk)
+    _show(desk, review, "How good is it?")
+    page = Path(tempfile.mkdtemp()) / "report.html"
+    review.export.formats.setCurrentText("HTML report")
+    review.export.export(page)
+    wait_until(lambda: not review.export.job.busy)
+    return in_browser(page)
+
+
+def in_browser(page: Path) -> QPixmap:
+    """A page as a browser shows it; needs one, such as Debian's package chromium."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise SystemExit(f"The picture of the report needs a browser, one of {', '.join(BROWSERS)}.")
-    review = _judged_folder(desk)
-    _show(desk, review, "How good is it?")
     folder = Path(tempfile.mkdtemp())
-    review.export.formats.setCurrentText("HTML report")
-    review.export.export(folder / "report.html")
-    wait_until(lambda: not review.export.job.busy)
-    shot = folder / "report.png"
+    shot = folder / "page.png"
     subprocess.run(
         [browser, "--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1000,1300",
-         f"--screenshot={shot}", (folder / "report.html").as_uri()],
+         f"--screenshot={shot}", page.as_uri()],
         check=True, capture_output=True, env=os.environ | {"HOME": str(folder)}, timeout=120,
     )  # fmt: skip
     return QPixmap(str(shot))

@@ -25,7 +25,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QPushButton, QScrollArea
 
 from benchmarks.desk import idle, open_desk, picture, wait_until
-from docs.review_screenshots import MAKERS
+from docs import batch_screenshots, review_screenshots
 from napari_anoclip.plugin import preferences, results
 from napari_anoclip.plugin.contour import find_contour
 
@@ -319,7 +319,8 @@ PICTURES: dict[str, Callable[[Desk], QPixmap]] = {
         compare_difference,
         keys,
         preferences_page,
-        *MAKERS,
+        *review_screenshots.MAKERS,
+        *batch_screenshots.MAKERS,
     )
 }
 
