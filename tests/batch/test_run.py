@@ -327,6 +327,8 @@ def test_a_cancelled_run_leaves_finished_work_whole_and_in_the_tables(
 
     with pytest.raises(Cancelled, match=r"of 40 images are finished.*to go on"):
         go(on_progress=told, cancel=stop)
+    ours = [one.name for one in threading.enumerate() if one.name.startswith("anoclip-")]
+    assert not ours, "ended here, and not when garbage is collected: in a thread that begins, that would wait for ever"
     rows = table(tmp_path / "out" / "scores.csv")
     assert 5 <= len(rows) < 40
     assert counts(go()) == (40 - len(rows), len(rows), 0)

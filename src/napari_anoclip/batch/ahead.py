@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ def encoded(
     readers: int | None = None,
     busy: Stopwatch | None = None,
     cancel: CancelFlag | None = None,
-) -> Iterator[tuple[T, ImageSource | AnoCLIPError]]:
+) -> Generator[tuple[T, ImageSource | AnoCLIPError], None, None]:
     """Give images whose tokens are known, while the next ones are read and encoded.
 
     Parameters
@@ -88,7 +88,7 @@ def encoded_map(
     users: int | None = None,
     busy: Stopwatch | None = None,
     cancel: CancelFlag | None = None,
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Do something with images whose tokens are known, in threads of its own.
 
     Parameters

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,9 @@ class _View:
         """Its pixels; in any thread."""
         rows, columns = self.window
         return np.ascontiguousarray(Picture(self.sample.image)[rows, columns])
+
+
+_Encoded = Generator[tuple[_View, ImageSource | AnoCLIPError], None, None]
 
 
 @dataclass
@@ -117,16 +121,17 @@ class CategoryPass:
         self._gather_others()
         found: dict[str, list[Detection]] = {name: [] for name in self._contenders}
         failure: AnoCLIPError | None = None
-        for view, source in self._encoded([one.protocol for one in self._contenders.values()]):
-            if isinstance(source, AnoCLIPError):
-                failure = failure or source
-            elif failure is None:
-                failure = self._detect(source, found)
-            if view.last:
-                failure = failure or self._count(view, found)
-                if failure is not None:
-                    self._leave_out(view.sample, failure)
-                found, failure = {name: [] for name in self._contenders}, None
+        with self._encoded([one.protocol for one in self._contenders.values()]) as pairs:
+            for view, source in pairs:
+                if isinstance(source, AnoCLIPError):
+                    failure = failure or source
+                elif failure is None:
+                    failure = self._detect(source, found)
+                if view.last:
+                    failure = failure or self._count(view, found)
+                    if failure is not None:
+                        self._leave_out(view.sample, failure)
+                    found, failure = {name: [] for name in self._contenders}, None
         self._count_scores()
         self._shared = time.perf_counter() - started - sum(one.seconds for one in self._contenders.values())
 
@@ -143,8 +148,10 @@ class CategoryPass:
         """Wall time a picture of a variant, that of the shared pass among it."""
         return (self._shared + self._contenders[name].seconds) / max(1, len(self._category.samples))
 
-    def _encoded(self, protocols: Sequence[Protocol]) -> Iterator[tuple[_View, ImageSource | AnoCLIPError]]:
-        return encoded(self._model, self._views(), _View.read, [one.settings for one in protocols], cancel=self._cancel)
+    def _encoded(self, protocols: Sequence[Protocol]) -> closing[_Encoded]:
+        """All views with their sources; closed at the end, so that no thread outlives a failure."""
+        settings = [one.settings for one in protocols]
+        return closing(encoded(self._model, self._views(), _View.read, settings, cancel=self._cancel))
 
     def _views(self) -> Iterator[_View]:
         for sample in self._category.samples:
@@ -163,9 +170,12 @@ class CategoryPass:
             settings = one.protocol.settings
             if not settings.mutual.enabled:
                 continue
-            sources = (source for _, source in self._encoded([one.protocol]) if isinstance(source, ImageSource))
             started = time.perf_counter()
-            one.others = Others.gather(self._model, sources, settings, on_progress=self._pass_on, cancel=self._cancel)
+            with self._encoded([one.protocol]) as pairs:
+                sources = (source for _, source in pairs if isinstance(source, ImageSource))
+                one.others = Others.gather(
+                    self._model, sources, settings, on_progress=self._pass_on, cancel=self._cancel
+                )
             one.seconds += time.perf_counter() - started
             self._broken.clear()  # the same are met again
 

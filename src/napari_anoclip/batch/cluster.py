@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -60,7 +60,7 @@ def score_on_cluster(
     others: Others | None = None,
     on_progress: ProgressCallback | None = None,
     cancel: CancelFlag | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Score images on the workers of a cluster.
 
     Parameters

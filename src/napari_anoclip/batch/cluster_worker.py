@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -136,21 +137,21 @@ def work(job: Job, inputs: Sequence[Input], others: Others | None = None) -> lis
         model, stop, checked = _models.get(job), _Stop(job.probe), Checked()
         threads = max(1, side_threads(model) // BATCHES)
         digest = recipe_digest(job.recipe, model.model_id, others)
-        rest = unfinished(inputs, job.out, digest, job.output, checked, stop)
-        scored = list(
-            score(
-                model,
-                rest,
-                job.recipe,
-                job.out,
-                job.output,
-                scale=job.scale,
-                others=others,
-                readers=threads,
-                writers=threads,
-                cancel=stop,
+        with closing(unfinished(inputs, job.out, digest, job.output, checked, stop)) as rest:
+            scored = list(
+                score(
+                    model,
+                    rest,
+                    job.recipe,
+                    job.out,
+                    job.output,
+                    scale=job.scale,
+                    others=others,
+                    readers=threads,
+                    writers=threads,
+                    cancel=stop,
+                )
             )
-        )
         kept = map(Records(job.out).get, checked.finished)
         return [*scored, *(record for record in kept if record is not None)]
 

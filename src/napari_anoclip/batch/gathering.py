@@ -47,27 +47,28 @@ def gather_others(
     """
     if not recipe.settings.mutual.enabled:
         return None
-    return Others.gather(model, _Sources(inputs), recipe.settings, on_progress=on_progress, cancel=cancel)
+    with ThreadPoolExecutor(1, "anoclip-read") as pool:
+        sources = _Sources(inputs, pool)
+        return Others.gather(model, sources, recipe.settings, on_progress=on_progress, cancel=cancel)
 
 
 class _Sources:
     """The images that can be read, the next one while one is worked on."""
 
-    def __init__(self, inputs: Sequence[Input]) -> None:
-        self._inputs = inputs
+    def __init__(self, inputs: Sequence[Input], pool: ThreadPoolExecutor) -> None:
+        self._inputs, self._pool = inputs, pool
 
     def __length_hint__(self) -> int:
         return len(self._inputs)
 
     def __iter__(self) -> Iterator[ImageSource]:
-        with ThreadPoolExecutor(1, "anoclip-read") as pool:
-            here: Future[ImageSource | None] | None = None
-            for one in [*self._inputs, None]:
-                following = None if one is None else pool.submit(_source, one)
-                source = None if here is None else here.result()
-                here = following
-                if source is not None:
-                    yield source
+        here: Future[ImageSource | None] | None = None
+        for one in [*self._inputs, None]:
+            following = None if one is None else self._pool.submit(_source, one)
+            source = None if here is None else here.result()
+            here = following
+            if source is not None:
+                yield source
 
 
 def _source(one: Input) -> ImageSource | None:

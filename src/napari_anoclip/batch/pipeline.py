@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,7 +54,7 @@ def score(
     writers: int | None = None,
     busy: Stopwatch | None = None,
     cancel: CancelFlag | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Score images and write map and record of each; what is there already is written anew.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -45,7 +45,7 @@ def unfinished(
     checked: Checked,
     cancel: CancelFlag | None = None,
     on_finished: Callable[[], None] = lambda: None,
-) -> Iterator[Input]:
+) -> Generator[Input, None, None]:
     """Leave out what is finished; files are hashed by threads, a few ahead.
 
     Parameters

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -213,9 +214,15 @@ class _Run:
             self._tell("scoring images", next(through), len(inputs))
 
         one_more()
-        todo = unfinished(inputs, self.out, self.digest, self.output, self.checked, self.cancel, one_more)
-        with self.going.running():
-            for record in self._scored(todo):
+        # Closed here, and not when they are collected as garbage: in whatever thread that is, it would wait for theirs.
+        with (
+            self.going.running(),
+            closing(
+                unfinished(inputs, self.out, self.digest, self.output, self.checked, self.cancel, one_more)
+            ) as todo,
+            closing(self._scored(todo)) as records,
+        ):
+            for record in records:
                 self._note(record)
                 one_more()
 
@@ -286,7 +293,7 @@ class _Run:
             said.append(f"Not among the inputs any more, and so not in the tables: {_images(gone)} of earlier runs.")
         return said
 
-    def _scored(self, todo: Iterator[Input]) -> Iterator[Record]:
+    def _scored(self, todo: Iterator[Input]) -> Generator[Record, None, None]:
         if self.cluster is None:
             return score(
                 self.model,
