@@ -27,7 +27,8 @@ demo: setup
 	$(SCREEN) $(PYTHON) -m napari_anoclip.demo $(DEMO_ARGS)
 
 test: lint
-	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@# In their own order: those with few tests are not the short ones, and one core would be left with them at the end.
+	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(PYTHON) -m ruff format --check .
