@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_anoclip.plugin.exam_request import Answer, ExamRequest
 from napari_anoclip.plugin.figure_grid import FIRST, MORE, FigureGrid
 from napari_anoclip.plugin.history_view import HistoryView
 from napari_anoclip.plugin.judged_images import left_out
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.notice import Notice
 from napari_anoclip.plugin.progress_line import ProgressLine
 from napari_anoclip.plugin.style import Section, muted
@@ -56,10 +57,7 @@ class FiguresPanel(QWidget):
         self._upkeep.model_missing.connect(self._on_model_missing)
         self._upkeep.nothing.connect(self._on_nothing)
         self._upkeep.watch.changed.connect(self._follow)
-        self._settled = QTimer(self)
-        self._settled.setSingleShot(True)
-        self._settled.setInterval(SETTLED)
-        self._settled.timeout.connect(self._note)
+        self._settled = later(self, self._note, SETTLED)
         self._summary, self._left_out = muted(QLabel()), muted(QLabel())
         self._sentence = QLabel()
         self._sentence.setWordWrap(True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+
+from napari_anoclip.plugin.later import later
 
 QUIET = 150
 """Milliseconds without another change before a change counts: between two keys of someone typing."""
@@ -15,10 +17,7 @@ class Live(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(QUIET)
-        self._timer.timeout.connect(self.due)
+        self._timer = later(self, self.due, QUIET)
 
     @property
     def waiting(self) -> bool:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Vectors
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.plugin.helper_layers import add, in_order_of, place_of, remove, role
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.placement import put_in_place
 
 if TYPE_CHECKING:
@@ -196,10 +197,7 @@ class Pointer(QObject):
         super().__init__()
         self._viewer = viewer
         self._at: tuple[float, ...] = ()
-        self._quiet = QTimer(self)
-        self._quiet.setSingleShot(True)
-        self._quiet.setInterval(HOVER_DELAY)
-        self._quiet.timeout.connect(lambda: self.moved.emit(self._at))
+        self._quiet = later(self, lambda: self.moved.emit(self._at), HOVER_DELAY)
         viewer.mouse_move_callbacks.append(self._on_move)
         viewer.mouse_drag_callbacks.append(self._on_press)
         self._listens_to_escape = False

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from napari_anoclip.engine.progress import Progress
 from napari_anoclip.plugin.job import Job, JobState
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.style import muted
 
 WORTH_SHOWING = 300
@@ -31,10 +31,7 @@ class ProgressLine(QWidget):
         self._bar.setFixedHeight(6)
         self._bar.setAccessibleName(what)
         self._stage = muted(QLabel())
-        self._patience = QTimer(self)
-        self._patience.setSingleShot(True)
-        self._patience.setInterval(WORTH_SHOWING)
-        self._patience.timeout.connect(self.show)
+        self._patience = later(self, self.show, WORTH_SHOWING)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)

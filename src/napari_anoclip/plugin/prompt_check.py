@@ -9,11 +9,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.engine.lint import Remark, lint
 from napari_anoclip.engine.prompts import PLACEHOLDERS, PromptSet
 from napari_anoclip.plugin.job import Job
+from napari_anoclip.plugin.later import later
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,10 +89,7 @@ class PromptCheck(QObject):
         self.report: CheckReport | None = None
         self._job = Job()
         self._job.succeeded.connect(self._on_report)
-        self._quiet = QTimer(self)
-        self._quiet.setSingleShot(True)
-        self._quiet.setInterval(QUIET)
-        self._quiet.timeout.connect(self._start)
+        self._quiet = later(self, self._start, QUIET)
 
     def look_at(self, prompts: PromptSet) -> None:
         """Check another prompt set."""

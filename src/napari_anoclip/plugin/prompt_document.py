@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.engine.errors import PromptError
 from napari_anoclip.engine.prompts import PromptSet, preset_names
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.prompt_check import PromptCheck
 from napari_anoclip.plugin.prompt_files import PromptFiles
 from napari_anoclip.plugin.prompt_history import PromptHistory, Source, Step, packaged
@@ -61,10 +62,7 @@ class PromptDocument(QObject):
         self._files = PromptFiles(self)
         self._files.failed.connect(self.say)
         self._files.changed_on_disk.connect(self._on_changed_on_disk)
-        self._typing = QTimer(self)
-        self._typing.setSingleShot(True)
-        self._typing.setInterval(TYPING_PAUSE)
-        self._typing.timeout.connect(lambda: self._history.pause())
+        self._typing = later(self, lambda: self._history.pause(), TYPING_PAUSE)
         self.check.look_at(self.value)
 
     @property

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+from qtpy.QtCore import QFileSystemWatcher, QObject, Signal
 
 from napari_anoclip.engine import prompt_file
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin.job import Job
+from napari_anoclip.plugin.later import later
 
 SETTLING = 200
 """Milliseconds that another program is given to finish writing a file."""
@@ -41,10 +42,7 @@ class PromptFiles(QObject):
         for job in (self._job, self._glance):
             job.succeeded.connect(_call)
         self._watcher = QFileSystemWatcher(self)
-        self._settling = QTimer(self)
-        self._settling.setSingleShot(True)
-        self._settling.setInterval(SETTLING)
-        self._settling.timeout.connect(self.look)
+        self._settling = later(self, self.look, SETTLING)
         self._watcher.fileChanged.connect(lambda *_: self._settling.start())
 
     def read(self, path: Path, done: Callable[[PromptSet, str], None]) -> None:

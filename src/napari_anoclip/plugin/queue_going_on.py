@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.shown_regions import next_open
 
 if TYPE_CHECKING:
@@ -32,10 +33,7 @@ class GoingOn(QObject):
         super().__init__(parent)
         self._reviewer = reviewer
         self._region: int | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(GO_ON)
-        self._timer.timeout.connect(self._on_time)
+        self._timer = later(self, self._on_time, GO_ON)
         self._heard: tuple[tuple[Any, Callable[..., None]], ...] = (
             (reviewer.current_changed, self._on_current),
             (reviewer.edit_wanted, self.stop),

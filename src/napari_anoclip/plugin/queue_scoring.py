@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.engine.errors import AnoCLIPError
 from napari_anoclip.plugin.job import JobState
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.picture_loader import Ahead
 
 if TYPE_CHECKING:
@@ -44,10 +45,7 @@ class QueueScoring(QObject):
         self._reviewer, self._canvas = reviewer, canvas
         self._desk: AnoCLIPDock | None = None
         self._picture = self._runs_on = ""
-        self._due = QTimer(self)  # not within the signals of the run that ends
-        self._due.setSingleShot(True)
-        self._due.setInterval(0)
-        self._due.timeout.connect(self._run)
+        self._due = later(self, self._run)  # not within the signals of the run that ends
         self._wanted = False
 
     def score(self, pictures: Sequence[Path]) -> None:

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.plugin import queue_words
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.picture_loader import PictureLoader
 from napari_anoclip.plugin.picture_queue import PictureQueue, Show
 from napari_anoclip.plugin.queue_canvas import QueueCanvas
@@ -69,9 +70,9 @@ class QueueWalk(QObject):
         self._count = 0
         self._touched = self._was_done = False
         self._going_on = GoingOn(reviewer, self)
-        self._passing = self._timer(0, self._pass_over)
-        self._learning = self._timer(_QUIET, self._learn)
-        self._waiting = self._timer(SESSION_WAIT, self._begin)
+        self._passing = later(self, self._pass_over)
+        self._learning = later(self, self._learn, _QUIET)
+        self._waiting = later(self, self._begin, SESSION_WAIT)
         self._heard: tuple[tuple[Any, Callable[..., None]], ...] = (
             (reviewer.changed, self._on_changed),
             (reviewer.session_changed, self._on_session),
@@ -160,13 +161,6 @@ class QueueWalk(QObject):
         self._going_on.due.connect(self._go_on)
         for signal, slot in self._heard:
             signal.connect(slot)
-
-    def _timer(self, milliseconds: int, do: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(milliseconds)
-        timer.timeout.connect(do)
-        return timer
 
     def _begin(self) -> None:
         """Show the first picture that is gone through."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_anoclip.plugin import helper_layers
 from napari_anoclip.plugin.camera import Pilot
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.placement import put_in_place
 from napari_anoclip.plugin.region_picture import RegionPicture, colormap, label_of
 
@@ -44,9 +45,7 @@ class RegionLayer(QObject):
         self._told: list[tuple[Matched, str]] = []
         self._clicked: int | None = None
         self._pilot = Pilot(reviewer.viewer, self)
-        self._soon = QTimer(self)  # a verdict is told by several signals, and drawn once
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self._refresh)
+        self._soon = later(self, self._refresh)  # a verdict is told by several signals, and drawn once
         reviewer.changed.connect(self._soon.start)
         reviewer.image_changed.connect(self._soon.start)
         reviewer.current_changed.connect(self._on_current)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.plugin import judging
 from napari_anoclip.plugin.desk import Desk
 from napari_anoclip.plugin.disagreement import Disagreement
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.region_finder import Finding, RegionFinder, Wanted
 from napari_anoclip.plugin.review_identity import Identity
 from napari_anoclip.plugin.review_store import ReviewStore
@@ -91,9 +92,7 @@ class ReviewState(QObject):
         self._finder = RegionFinder(self)
         self._disagreement = Disagreement(self)
         self._top = TopPrompts(self)
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self.look)
+        self._soon = later(self, self.look)
         self._desk.changed.connect(self._look_soon)
         self._desk.touched.connect(self._identity.forget)
         self._identity.known.connect(self._on_known)

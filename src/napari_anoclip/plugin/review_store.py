@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_anoclip.plugin.job import Job
+from napari_anoclip.plugin.later import later
 from napari_anoclip.review.regions import RegionSettings
 from napari_anoclip.review.session import ENDING, Session, SessionError, SessionLocked
 from napari_anoclip.review.verdicts import Review
@@ -54,10 +55,7 @@ class ReviewStore(QObject):
         self._opening.failed.connect(self._on_not_opened)
         self._saving.succeeded.connect(lambda _: self.touched.emit())
         self._saving.failed.connect(lambda _: self.touched.emit())  # `trouble` says it
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(AUTOSAVE)
-        self._timer.timeout.connect(self._save)
+        self._timer = later(self, self._save, AUTOSAVE)
         self._troubled.connect(self._on_trouble)
 
     @property

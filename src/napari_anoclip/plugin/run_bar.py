@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_anoclip.engine.progress import Progress
 from napari_anoclip.plugin.job import JobState
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.run_request import PlaneResult
 from napari_anoclip.plugin.style import muted
 
@@ -49,9 +50,7 @@ class RunBar(QWidget):
         self.why_button.setToolTip("Show which prompts made the hottest place hot.")
         self.why_button.setAccessibleName("Why is the hottest place hot?")
         self.why_button.clicked.connect(self.why_wanted)
-        self._patience = QTimer(self)
-        self._patience.setSingleShot(True)
-        self._patience.timeout.connect(self._on_patience)
+        self._patience = later(self, self._on_patience)
         for control, name in (
             (self.run_button, "Run"),
             (self.keep_button, "Run and keep the result there is"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, QTimer, Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
@@ -21,6 +21,7 @@ from napari_anoclip.engine.settings import DisplaySettings, ScoringSettings
 from napari_anoclip.plugin.colormaps import anomaly_colormap
 from napari_anoclip.plugin.histogram import HistogramView
 from napari_anoclip.plugin.job import Job
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.masks import ScoredPixels
 from napari_anoclip.plugin.range_rows import RangeRows
 from napari_anoclip.plugin.references import ReferenceButton
@@ -95,9 +96,7 @@ class ScoringPanel(QWidget):
         self.contour.setToolTip("Draw a line in the viewer around all that reaches the threshold.")
         self.references = ReferenceButton(viewer)
         self.range = RangeRows(colormap, self.references)
-        self._draw = QTimer(self)
-        self._draw.setSingleShot(True)
-        self._draw.setInterval(DRAW_DELAY)
+        self._draw = later(self, self.display_changed, DRAW_DELAY)
         self._lay_out()
         self._show_threshold()
 
@@ -113,7 +112,6 @@ class ScoringPanel(QWidget):
         self.contour.toggled.connect(self._on_display)
         self.range.changed.connect(self._on_range)
         self.references.chosen.connect(self._on_references)
-        self._draw.timeout.connect(self.display_changed)
         self._job.failed.connect(lambda error: self._meaning.setText(str(error)))
         self._job.succeeded.connect(self._on_best)
 

@@ -14,6 +14,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_anoclip.plugin import helper_layers
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.plane_pixels import inside
 from napari_anoclip.review.region_mask import RegionMask
 
@@ -65,9 +66,9 @@ class ShapeEditor(QObject):
         reviewer.changed.connect(self._follow)
         reviewer.image_changed.connect(self._on_image)
         reviewer.current_changed.connect(self._on_current)
-        self._moved = QTimer(self)  # napari is in the middle of a change of its axes when it tells of one
-        self._moved.setSingleShot(True)
-        self._moved.timeout.connect(self._on_moved)
+        self._moved = later(
+            self, self._on_moved
+        )  # napari is in the middle of a change of its axes when it tells of one
         self._viewer.dims.events.current_step.connect(self._on_slider)
 
     @property

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QGuiApplication
 
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.plugin.contour import find_contour, prepare
 from napari_anoclip.plugin.job import Job
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.placement import PLACE, put_in_place
 from napari_anoclip.plugin.provenance import METADATA_KEY, Window, position_key, position_of
 from napari_anoclip.plugin.reader import adopt
@@ -59,10 +60,7 @@ class StaleGuard(QObject):
         self._watched: weakref.WeakSet[Image] = weakref.WeakSet()
         self.job = Job()
         self.job.succeeded.connect(self._on_compared)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_QUIET)
-        self._timer.timeout.connect(self._compare)
+        self._timer = later(self, self._compare, _QUIET)
         dims = viewer.dims.events
         self._heard = (
             (viewer.layers.events.inserted, self._on_layers),
