@@ -18,7 +18,7 @@ from napari_anoclip.engine.errors import AnoCLIPError
 from napari_anoclip.engine.settings import MutualSettings
 
 PAGE = Path(__file__).with_name("reproduce.md")
-ARCHITECTURE = "ViT-B-16-plus-240"
+WEIGHTS = "ViT-B-16-plus-240:laion400m_e32"
 
 MUTUAL = PRESETS["default"].with_settings(AnoCLIPSettings(mutual=MutualSettings(enabled=True, tokens="layers")))
 """As the page has the settings file be."""
@@ -77,7 +77,7 @@ def _check(evaluation: Evaluation) -> None:
     expected = len(DATASETS[evaluation.data].nouns) if evaluation.data in DATASETS else 0
     found = min((len(one.categories) for one in evaluation.variants), default=0)
     for wrong, words in (
-        (ARCHITECTURE not in evaluation.model, f"it was made with {evaluation.model}, not with {ARCHITECTURE}"),
+        (evaluation.model != WEIGHTS, f"it was made with {evaluation.model}, not with {WEIGHTS}"),
         (evaluation.resolution != "model", "pixels were counted at native resolution: give --resolution model"),
         (evaluation.limit is not None, "it was made with --limit"),
         (found < expected, f"it has {found} of {expected} categories"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from napari_anoclip.batch.figures import IMAGE_FIGURES, PIXEL_FIGURES, TITLES
 from napari_anoclip.batch.protocol import PRESETS, Protocol
 from napari_anoclip.batch.recipe import ModelSpec
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet, vision
-from napari_anoclip.engine.errors import Cancelled, ImageError
+from napari_anoclip.engine.errors import Cancelled, ImageError, ModelError
 from napari_anoclip.engine.settings import AdaptationSettings, MutualSettings, ScoringSettings, TilingSettings
 from napari_anoclip.review import bootstrap
 
@@ -271,16 +270,20 @@ class TestKept:
 
 
 class TestBroken:
-    def test_a_picture_for_which_the_model_gives_no_numbers_is_left_out(self, model, root, monkeypatch):
-        def overflowing(self, source, *arguments, real=AnoCLIP.detect, **options):
-            found = real(self, source, *arguments, **options)
+    @pytest.mark.parametrize(
+        ("error", "words"), [(ModelError("No number."), "No number."), (MemoryError(), "Memory ran out for this image")]
+    )
+    def test_a_picture_of_which_nothing_comes_is_left_out(self, model, root, monkeypatch, error, words):
+        def failing(self, source, *arguments, real=AnoCLIP.detect, **options):
             calls.append(source)
-            return replace(found, score=float("nan")) if len(calls) == 2 else found
+            if len(calls) == 2:
+                raise error
+            return real(self, source, *arguments, **options)
 
         calls = []
-        monkeypatch.setattr(AnoCLIP, "detect", overflowing)
+        monkeypatch.setattr(AnoCLIP, "detect", failing)
         told = evaluate(MVTEC, root, {"ours": FIT}, model, categories=["carpet"])
-        assert [(one.path, "fp32" in one.reason) for one in told.broken] == [("carpet/test/good/001.png", True)]
+        assert [(one.path, words in one.reason) for one in told.broken] == [("carpet/test/good/001.png", True)]
 
     def test_pictures_are_named_and_left_out(self, model, root):
         (root / "carpet/test/hole/001.png").write_bytes(b"no picture")

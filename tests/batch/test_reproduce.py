@@ -96,6 +96,7 @@ def test_it_can_be_filled_again_and_from_several(page):
     ("evaluation", "reason"),
     [
         (MadeUp(model="builtin"), "made with builtin"),
+        (MadeUp(model="ViT-B-16-plus-240:laion400m_e31"), "made with ViT-B-16-plus-240:laion400m_e31, not with"),
         (MadeUp(resolution="native"), "native resolution"),
         (MadeUp(limit=10), "--limit"),
         (MadeUp(categories=3), "3 of 15 categories"),

@@ -10,7 +10,6 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,7 +30,7 @@ from napari_anoclip.batch.records import Records
 from napari_anoclip.batch.run import RunSummary, run
 from napari_anoclip.batch.watch import Sparingly, Watched, WatchSettings
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, vision
-from napari_anoclip.engine.errors import Cancelled
+from napari_anoclip.engine.errors import Cancelled, ModelError
 from napari_anoclip.engine.progress import Progress
 from napari_anoclip.engine.settings import MutualSettings
 from napari_anoclip.review.lock import Lock
@@ -216,25 +215,21 @@ def test_a_broken_file_is_named_even_if_its_name_is_no_text(
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("error", "words"),
     [
-        (lambda one: replace(one, map=np.full_like(one.map, np.nan), score=float("nan")), "no number"),
-        (lambda one: replace(one, score=float("inf")), "no number"),
+        (ModelError("The model found no number."), "no number"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Memory ran out"),
         (MemoryError(), "Memory ran out"),
     ],
-    ids=["map", "score", "torch", "numpy"],
+    ids=["model", "torch", "numpy"],
 )
 def test_an_image_of_which_nothing_comes_is_named(
-    model: AnoCLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: object, words: str
+    model: AnoCLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
     write_pictures(tmp_path / "in", 1)
-    original = model.detect
 
     def detect(*args: object, **options: object) -> object:
-        if isinstance(found, Exception):
-            raise found
-        return found(original(*args, **options))
+        raise error
 
     monkeypatch.setattr(model, "detect", detect)
     (record,) = score(model, find_inputs([tmp_path / "in"]), RECIPE, tmp_path / "out")

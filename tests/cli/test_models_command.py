@@ -16,6 +16,7 @@ from napari_anoclip.cli import trial
 from napari_anoclip.cli.commands.models import PAPER
 from napari_anoclip.engine import AnoCLIP, download
 from napari_anoclip.engine.download import LocalModel, RemoteModel
+from napari_anoclip.engine.errors import ModelError
 from napari_anoclip.engine.progress import Reporter
 
 
@@ -124,3 +125,13 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path) -> None:
     (tmp_path / "model.pt").write_bytes(b"nothing")
     assert "model.pt comes without its configuration" in refused("models verify", tmp_path / "model.pt")
     assert "There is no model file" in refused("models verify", tmp_path / "other.pt")
+
+
+def test_a_model_that_computes_no_numbers_is_said_to_be_of_no_use(monkeypatch) -> None:
+    def try_out(*_: object, **__: object) -> None:
+        raise ModelError("The model found no number.")
+
+    monkeypatch.setattr(trial, "try_out", try_out)
+    result = call("models verify builtin")
+    assert result.exit_code == 1
+    assert "no number" in result.stdout

@@ -10,6 +10,7 @@ from cli.calling import RUNNER, commands
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rich.console import Console
 
+from napari_anoclip.batch.protocol import Protocol
 from napari_anoclip.batch.recipe import ModelSpec
 from napari_anoclip.cli import groups, options
 from napari_anoclip.cli.asked import idle, settings_of
@@ -189,6 +190,7 @@ def test_options_of_what_is_off_are_said_to_change_nothing() -> None:
             AdaptationSettings: {"steps": 9, "enabled": False},
             MutualSettings: {"weight": 1.0},
             TilingSettings: {"scale": 2.0, "side": 96},
+            Protocol: {"squares": "cut", "neighbours": (1,)},
         }
     )
     call = Call(False, chosen, Interrupt(lambda: None), "", Console(file=said, width=100))
@@ -197,3 +199,6 @@ def test_options_of_what_is_off_are_said_to_change_nothing() -> None:
         "--adaptation-steps: nothing is changed by that without --tta.",
         "--tiling-scale: nothing is changed by that without --tiling-mode tiles or both.",
     ]
+    said.truncate(0)
+    idle(call, AnoCLIPSettings())
+    assert "--neighbours: nothing is changed by that without --mutual." in said.getvalue()

@@ -13,7 +13,7 @@ import torch
 from engine import golden
 
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet, scoring, vision
-from napari_anoclip.engine.errors import Cancelled, DeviceMemoryError, ImageError, PromptError
+from napari_anoclip.engine.errors import Cancelled, DeviceMemoryError, ImageError, ModelError, PromptError
 from napari_anoclip.engine.progress import Progress
 from napari_anoclip.engine.settings import AdaptationSettings, ScoringSettings, TilingSettings
 
@@ -49,6 +49,17 @@ def tower_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
     monkeypatch.setattr(vision, "two_paths", counted)
     return runs
+
+
+@pytest.mark.parametrize("score", ["class_token", "map_max", "both"])
+def test_a_model_that_computes_no_numbers_is_said_to(tmp_path: Path, picture: np.ndarray, score: str) -> None:
+    model = golden.tiny_model()
+    with torch.no_grad():
+        model.visual.proj[0, 0] = torch.nan
+    broken = AnoCLIP.from_open_clip(model, golden.tokenizer(), cache_folder=tmp_path)
+    settings = AnoCLIPSettings(scoring=ScoringSettings.model_validate({"image_score": score}))
+    with pytest.raises(ModelError, match=r"no number.*fp32"):
+        broken.detect(picture, PROMPTS, settings)
 
 
 @pytest.mark.parametrize("mode", ["fit", "tiles", "both"])

@@ -16,9 +16,10 @@ from engine import golden
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet, image_encoder, mutual, mutual_distance
 from napari_anoclip.engine.errors import Cancelled, ImageError, ModelError
 from napari_anoclip.engine.image_source import ImageSource
-from napari_anoclip.engine.mutual import FEWEST, Others, rescore
+from napari_anoclip.engine.mutual import Others, rescore
 from napari_anoclip.engine.mutual_distance import HIGHEST, USUAL
 from napari_anoclip.engine.progress import Progress, Reporter
+from napari_anoclip.engine.settings import FEWEST_OTHERS
 
 PROMPTS = PromptSet.compose(
     object="carpet", normal_states=["normal {}"], abnormal_states=["damaged {}", "{} with flaw"]
@@ -175,10 +176,10 @@ class TestGathering:
 
         assert Others.gather(ano, one_by_one(), settings()) == Others.gather(ano, PICTURES[:5], settings())
 
-    @pytest.mark.parametrize("count", [0, 1, FEWEST])
+    @pytest.mark.parametrize("count", [0, 1, FEWEST_OTHERS])
     def test_of_too_few_different_images_says_how_many_are_needed(self, ano: AnoCLIP, count: int) -> None:
         with pytest.raises(
-            ImageError, match=rf"must be {FEWEST + 1} different ones at least, and there (is|are) {count}"
+            ImageError, match=rf"must be {FEWEST_OTHERS + 1} different ones at least, and there (is|are) {count}"
         ):
             Others.gather(ano, PICTURES[:count] * 2, settings())
 

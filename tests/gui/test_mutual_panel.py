@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt
 
 from napari_anoclip.engine import mutual
 from napari_anoclip.engine.settings import MutualSettings
-from napari_anoclip.plugin import others, results
+from napari_anoclip.plugin import results
 from napari_anoclip.plugin.exam_request import ExamRequest
 from napari_anoclip.plugin.live import QUIET
 from napari_anoclip.plugin.provenance import METADATA_KEY
@@ -265,10 +265,6 @@ def test_of_more_than_are_allowed_the_same_sample_is_drawn(ready, stack):
     drawn = [one.key for one in panel.others().some(panel.value)]
     assert len(set(drawn)) == 4
     assert drawn == [one.key for one in panel.others().some(panel.value)]
-
-
-def test_the_fewest_are_those_of_the_engine():
-    assert others.FEWEST == mutual.FEWEST
 
 
 class TestFolder:

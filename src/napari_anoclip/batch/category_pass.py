@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -20,8 +19,9 @@ from napari_anoclip.batch.figures import DataFigures, FigureCounter
 from napari_anoclip.batch.protocol import Protocol, Window
 from napari_anoclip.batch.records import as_text
 from napari_anoclip.engine import AnoCLIP
+from napari_anoclip.engine.batching import memory_for_an_image
 from napari_anoclip.engine.detection import Detection
-from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, ImageError
+from napari_anoclip.engine.errors import AnoCLIPError, Cancelled
 from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.mutual import Others, rescore
 from napari_anoclip.engine.progress import CancelFlag, Progress, Reporter
@@ -121,7 +121,7 @@ class CategoryPass:
         self._gather_others()
         found: dict[str, list[Detection]] = {name: [] for name in self._contenders}
         failure: AnoCLIPError | None = None
-        with self._encoded([one.protocol for one in self._contenders.values()]) as pairs:
+        with self._encoded(list(self._contenders.values())) as pairs:
             for view, source in pairs:
                 if isinstance(source, AnoCLIPError):
                     failure = failure or source
@@ -148,9 +148,12 @@ class CategoryPass:
         """Wall time a picture of a variant, that of the shared pass among it."""
         return (self._shared + self._contenders[name].seconds) / max(1, len(self._category.samples))
 
-    def _encoded(self, protocols: Sequence[Protocol]) -> closing[_Encoded]:
+    def _encoded(self, contenders: Sequence[_Contender]) -> closing[_Encoded]:
         """All views with their sources; closed at the end, so that no thread outlives a failure."""
-        settings = [one.settings for one in protocols]
+        settings = [
+            one.protocol.settings if one.others is None else one.others.still_asks(one.protocol.settings)
+            for one in contenders
+        ]
         return closing(encoded(self._model, self._views(), _View.read, settings, cancel=self._cancel))
 
     def _views(self) -> Iterator[_View]:
@@ -171,7 +174,7 @@ class CategoryPass:
             if not settings.mutual.enabled:
                 continue
             started = time.perf_counter()
-            with self._encoded([one.protocol]) as pairs:
+            with self._encoded([one]) as pairs:
                 sources = (source for _, source in pairs if isinstance(source, ImageSource))
                 one.others = Others.gather(
                     self._model, sources, settings, on_progress=self._pass_on, cancel=self._cancel
@@ -187,12 +190,10 @@ class CategoryPass:
             block = max(source.size) if self._by_grid(one.protocol) else 1
             started = time.perf_counter()
             try:
-                detection = self._model.detect(
-                    source, one.prompts, settings, block=block, others=one.others, cancel=self._cancel
-                )
-                if not (math.isfinite(detection.score) and np.isfinite(detection.grid).all()):
-                    # Counted, it would pass for the hottest of all.
-                    return ImageError("The model gives no numbers for this picture: use fp32, or another device.")
+                with memory_for_an_image():
+                    detection = self._model.detect(
+                        source, one.prompts, settings, block=block, others=one.others, cancel=self._cancel
+                    )
                 found[name].append(detection)
                 if one.others is not None and one.protocol.neighbours:
                     token = self._model.tokens(source, settings, cancel=self._cancel)[0].cls.mean(dim=0)

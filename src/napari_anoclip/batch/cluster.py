@@ -24,9 +24,9 @@ from napari_anoclip.batch.cluster_connection import POLL_SECONDS, ClusterSetting
 from napari_anoclip.batch.cluster_worker import ClusterError, Job
 from napari_anoclip.batch.inputs import Input
 from napari_anoclip.batch.outputs import OutputSettings, Scale, said_in_words
-from napari_anoclip.batch.pipeline import recipe_digest
+from napari_anoclip.batch.pipeline import known, recipe_digest
 from napari_anoclip.batch.recipe import Recipe
-from napari_anoclip.batch.records import Record, Records, path_text
+from napari_anoclip.batch.records import Record, Records
 from napari_anoclip.engine.errors import Cancelled
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 
@@ -248,11 +248,7 @@ class _Dispatcher:
 
     def _give_up(self, one: Input, times: int) -> Record:
         record = Record(
-            key=one.key,
-            path=path_text(one.path),
-            plane=one.plane,
-            recipe_digest=recipe_digest(self._job.recipe, self._job.model_id, self._others),
-            threshold=self._job.scale.threshold,
+            **known(one, recipe_digest(self._job.recipe, self._job.model_id, self._others), self._job.scale),
             error=f"{times} {'worker' if times == 1 else 'workers'} died of this image, with nothing else under way: "
             "look whether it is damaged, or too large for their memory.",
         )

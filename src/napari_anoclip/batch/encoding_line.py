@@ -19,8 +19,8 @@ import torch
 from napari_anoclip.batch.room import Room
 from napari_anoclip.batch.stopwatch import Stopwatch
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings
-from napari_anoclip.engine.batching import is_out_of_memory
-from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, DeviceMemoryError, ImageError
+from napari_anoclip.engine.batching import memory_for_an_image
+from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, DeviceMemoryError
 from napari_anoclip.engine.image_source import ImageSource, as_source
 from napari_anoclip.engine.prepared import Prepared
 from napari_anoclip.engine.progress import CancelFlag
@@ -166,15 +166,11 @@ class EncodingLine(Generic[T]):
 
     def _prepare(self, number: int, item: T) -> list[Prepared]:
         self._check()
-        try:
+        with memory_for_an_image():
             image = self._read(item)
             source = as_source(image)
             self._pixels.enter(number, int(getattr(source.image, "nbytes", 0)), self)
             return [self._model.prepare(source, settings) for settings in self._settings]
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise ImageError("The image is too large for this machine's memory: cut it into parts.") from error
 
     def _encode(self, entries: deque[Entry[T]]) -> None:
         """Encode a batch, in several parts where there is no room for all of its tokens; empties it.

@@ -18,11 +18,12 @@ from napari_anoclip.batch.outputs import OutputSettings, Scale, remove_map, said
 from napari_anoclip.batch.recipe import Recipe
 from napari_anoclip.batch.records import Record, RecordedRegion, Records, as_text, pack_token, path_text
 from napari_anoclip.batch.stopwatch import Stopwatch
-from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings
-from napari_anoclip.engine.batching import is_out_of_memory
+from napari_anoclip.engine import AnoCLIP
+from napari_anoclip.engine.batching import memory_for_an_image
 from napari_anoclip.engine.errors import AnoCLIPError, Cancelled, ImageError
 from napari_anoclip.engine.image_source import ImageSource
 from napari_anoclip.engine.progress import CancelFlag
+from napari_anoclip.review.pictures import file_version
 from napari_anoclip.review.regions import find_regions
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def score(
         map(_Job, inputs),
         _read,
         work.finish,
-        [_asked_of_the_tower(recipe.settings, others)],
+        [recipe.settings if others is None else others.still_asks(recipe.settings)],
         batch=batch,
         readers=readers,
         users=writers,
@@ -135,11 +136,15 @@ def recipe_digest(recipe: Recipe, model_id: str, others: Others | None = None) -
     return hashlib.blake2b(f"{digest} {others.digest}".encode(), digest_size=16).hexdigest()
 
 
-def _asked_of_the_tower(settings: AnoCLIPSettings, others: Others | None) -> AnoCLIPSettings:
-    """What tokens of each image are needed for: where all were compared already, none to compare them by."""
-    if others is None or others.seen > len(others.images):
-        return settings
-    return settings.model_copy(update={"mutual": settings.mutual.model_copy(update={"enabled": False})})
+def known(one: Input, recipe_digest: str, scale: Scale) -> dict[str, Any]:
+    """What a record says of an input before anything came of it."""
+    return {
+        "key": one.key,
+        "path": path_text(one.path),
+        "plane": one.plane,
+        "recipe_digest": recipe_digest,
+        "threshold": scale.threshold,
+    }
 
 
 class _Work:
@@ -176,15 +181,12 @@ class _Work:
 
     def _scored(self, job: _Job, source: ImageSource) -> Record:
         try:
-            return self._measured(job, source)
+            with memory_for_an_image():
+                return self._measured(job, source)
         except (Cancelled, OutputError):
             raise
         except AnoCLIPError as error:
             return self._failed(job, error)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return self._failed(job, ImageError("Memory ran out for this image: cut it into parts."))
 
     def _measured(self, job: _Job, source: ImageSource) -> Record:
         block = max(1, math.ceil(math.sqrt(math.prod(source.size) / MAX_MAP_PIXELS)))
@@ -193,11 +195,6 @@ class _Work:
         )
         token = "" if self._others is None else self._class_token(source)
         maximum = float(found.map.max())
-        if not math.isfinite(found.score + maximum):  # NaN would pass for an image without any region
-            raise ImageError(
-                "The model found no number for this image: choose precision fp32, and look whether its weights are "
-                "damaged."
-            )
         # Most images of a production have nothing above it, and looking for nothing takes as long.
         above = maximum > self._scale.threshold
         regions = find_regions(found.map, self._scale.threshold, self._recipe.regions) if above else []
@@ -221,24 +218,17 @@ class _Work:
         return Record(**self._known(job), error=as_text(str(error)))
 
     def _known(self, job: _Job) -> dict[str, Any]:
-        return {
-            "key": job.input.key,
-            "path": path_text(job.input.path),
-            "plane": job.input.plane,
-            "file_digest": job.digest,
-            "recipe_digest": self._digest,
-            "threshold": self._scale.threshold,
-        }
+        return {**known(job.input, self._digest, self._scale), "file_digest": job.digest}
 
 
 def _read(job: _Job) -> Any:
     """Pixels, and the digest of the very bytes that they come from."""
     path = job.input.path
-    before = _state(path)
+    before = file_version(path)
     # A stack is hashed once for all of its planes.
     job.digest = file_digest(path) if job.input.plane is None else _digest_in_state(path, before)
     pixels = read_input(job.input)
-    if _state(path) != before:
+    if file_version(path) != before:
         job.digest = ""
         raise ImageError(f"{path.name} was written to while it was read: run again once it is complete.")
     return pixels
@@ -247,11 +237,3 @@ def _read(job: _Job) -> Any:
 @lru_cache(maxsize=16)
 def _digest_in_state(path: Path, _: tuple[int, int] | None) -> str:
     return file_digest(path)
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None  # who reads it says so
-    return stat.st_mtime_ns, stat.st_size

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_anoclip.batch.inputs import Input
 from napari_anoclip.engine.errors import Cancelled
 from napari_anoclip.engine.progress import CancelFlag
+from napari_anoclip.review.pictures import file_version
 
 State = tuple[int, int]
 """Time and size of a file."""
@@ -64,7 +65,7 @@ class Watched:
         new = []
         for one in inputs:
             if one.path not in since:
-                state = _state(one.path)
+                state = file_version(one.path)
                 if state is None:
                     continue
                 before = self._since.get(one.path)
@@ -165,11 +166,3 @@ class Sparingly:
         yield
         self._done = self._clock()
         self._took = self._done - started
-
-
-def _state(path: Path) -> State | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

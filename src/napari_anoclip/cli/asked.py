@@ -9,7 +9,7 @@ import typer
 
 from napari_anoclip.cli import settings_file
 from napari_anoclip.cli.call import Call
-from napari_anoclip.cli.groups import ADAPTATION, MUTUAL, TILING
+from napari_anoclip.cli.groups import ADAPTATION, MUTUAL, PROTOCOL, TILING
 from napari_anoclip.cli.options import Chosen
 from napari_anoclip.engine.errors import PromptError
 from napari_anoclip.engine.prompts import Kind, PromptSet, preset_names
@@ -148,6 +148,7 @@ def idle(call: Call, *settings: AnoCLIPSettings) -> None:
     for group, others, on, switch in (
         (ADAPTATION, ("enabled",), any(one.adaptation.enabled for one in settings), "--tta"),
         (MUTUAL, ("enabled",), any(one.mutual.enabled for one in settings), "--mutual"),
+        (PROTOCOL, ("squares",), any(one.mutual.enabled for one in settings), "--mutual"),
         (
             TILING,
             ("mode", "side", "interpolation"),

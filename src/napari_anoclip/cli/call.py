@@ -24,7 +24,7 @@ from napari_anoclip.cli.exits import Code, Interrupt, code_of, sentence
 from napari_anoclip.cli.help import Helpful, HelpfulGroup, epilog
 from napari_anoclip.cli.meter import Meter
 from napari_anoclip.cli.options import Chosen, OptionGroup, chosen
-from napari_anoclip.engine.errors import AnoCLIPError, Cancelled
+from napari_anoclip.engine.errors import Cancelled
 from napari_anoclip.engine.progress import CancelFlag
 
 _JSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on standard output, nothing else.")]
@@ -218,7 +218,7 @@ def _failed(call: Call, error: Exception, debug: bool) -> Code:
     call.errors.print(f"[bold red]Error:[/bold red] {escape(harmless(words))}", soft_wrap=True)
     if call.json:
         call.answer({"error": {"kind": type(error).__name__, "message": words}})
-    return code_of(error) if isinstance(error, AnoCLIPError | OSError) else Code.FAULT
+    return code_of(error)
 
 
 def _stopped(call: Call, error: BaseException) -> Code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_anoclip.batch.protocol import Protocol
 from napari_anoclip.batch.recipe import ModelSpec, Recipe
 from napari_anoclip.cli.options import OptionGroup
 from napari_anoclip.engine.settings import (
@@ -30,6 +31,8 @@ REGIONS = OptionGroup(
     only=tuple(name for name in RegionSettings.model_fields if name != "volume"),  # a batch takes plane after plane
 )
 THRESHOLD = OptionGroup(Recipe, "", "Regions", only=("threshold",))
+
+PROTOCOL = OptionGroup(Protocol, "", "Prompts and settings", only=("squares", "neighbours"))
 
 METHOD = (MODEL, SCORING, V_V_PATH, ADAPTATION, TILING, MUTUAL)
 """All that decides the map of an image, but for the prompts."""

@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import yaml
 from scipy.stats import mannwhitneyu
 from skimage.io import imread
@@ -39,8 +38,6 @@ class Trial:
         Probability of being abnormal, of the first picture.
     auroc : float
         How well maps tell the pixels of defects from the others, on average: 1 perfectly, 0.5 not at all.
-    finite : bool
-        Whether every pixel has a probability.
     seconds : float
         Wall time a picture, without its prompts.
     """
@@ -48,7 +45,6 @@ class Trial:
     samples: tuple[str, ...]
     score: float
     auroc: float
-    finite: bool
     seconds: float
 
 
@@ -100,6 +96,5 @@ def try_out(
         samples=tuple(about[name]["title"] for name in samples),
         score=found[0].score,
         auroc=sum(aurocs) / len(aurocs),
-        finite=all(bool(np.isfinite(one.map).all()) for one in found),
         seconds=sum(one.seconds for one in found) / len(found),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
-from napari_anoclip.engine.errors import DeviceMemoryError
+from napari_anoclip.engine.errors import DeviceMemoryError, ImageError
 
 T = TypeVar("T")
 
@@ -65,6 +66,23 @@ def run_in_batches(
     if on_batch is not None:
         on_batch(count, count)
     return results
+
+
+@contextmanager
+def memory_for_an_image() -> Iterator[None]:
+    """Work on one of many images: should memory run out, in whatever words, it is this image's fault alone.
+
+    Raises
+    ------
+    ImageError
+        In place of an error that says so.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ImageError("Memory ran out for this image: close other programs, or cut it into parts.") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ from napari_anoclip.engine.adaptation import adapt_fields, adapt_tokens
 from napari_anoclip.engine.backbone import Backbone
 from napari_anoclip.engine.calibration import DisplayRange, RangeStore, reference_pictures
 from napari_anoclip.engine.detection import Adaptation, Detection
-from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.engine.errors import ImageError, ModelError
 from napari_anoclip.engine.field_scoring import FieldScoring
 from napari_anoclip.engine.frozen_clip import DEFAULT_TOKEN_CACHE_BYTES, FrozenCLIP
 from napari_anoclip.engine.image_source import ImageSource, as_source
@@ -127,7 +127,8 @@ class AnoCLIP(FrozenCLIP):
         DeviceMemoryError
             If memory runs out even for one tile.
         ModelError
-            If the references or the other images come from another model, or those from other settings.
+            If the model computes what is no number, or the references or the other images come from another model, or
+            those from other settings.
         Cancelled
             If the flag is set.
         """
@@ -152,6 +153,11 @@ class AnoCLIP(FrozenCLIP):
         score = scoring.image_score(
             self._class_probability(source, fields, scored, report), float(grid.max()), settings.scoring.image_score
         )
+        if not math.isfinite(score + float(grid.sum())):  # NaN would pass for the hottest of all, or for nothing at all
+            raise ModelError(
+                "The model found no number for this image: choose precision fp32, and look whether its weights are "
+                "damaged."
+            )
         return Detection(
             map=upsample(grid, lattice, method, block),
             before=before,

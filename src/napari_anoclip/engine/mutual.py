@@ -28,14 +28,11 @@ from napari_anoclip.engine.errors import ImageError, ModelError
 from napari_anoclip.engine.image_source import as_source
 from napari_anoclip.engine.mutual_distance import Scale
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
-from napari_anoclip.engine.settings import AnoCLIPSettings
+from napari_anoclip.engine.settings import FEWEST_OTHERS, AnoCLIPSettings
 from napari_anoclip.engine.token_cache import TokenCache
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.frozen_clip import FrozenCLIP
-
-FEWEST = 3
-"""Other images below which none is compared: what one of two others happens to lack is no sign of anything."""
 
 _CHUNK_BYTES = 64 << 20
 _RECENT_BYTES = 16 << 20
@@ -157,8 +154,8 @@ class Others:
         Raises
         ------
         ImageError
-            If there are not more than `FEWEST` different images, one is no image, or one is so large that its tokens
-            cannot be held.
+            If there are not more than `FEWEST_OTHERS` different images, one is no image, or one is so large that its
+            tokens cannot be held.
         DeviceMemoryError
             If memory runs out even for one tile.
         Cancelled
@@ -166,9 +163,9 @@ class Others:
         """
         report, quiet = Reporter(on_progress, cancel), Reporter(cancel=cancel)
         kept, seen = _sample(model, images, settings, report, cancel)
-        if len(kept) <= FEWEST:
+        if len(kept) <= FEWEST_OTHERS:
             raise ImageError(
-                f"To judge each other, images must be {FEWEST + 1} different ones at least, and there "
+                f"To judge each other, images must be {FEWEST_OTHERS + 1} different ones at least, and there "
                 f"{'is' if len(kept) == 1 else 'are'} {len(kept)}: take a larger stack or folder, or switch the "
                 "comparison with other images off."
             )
@@ -234,6 +231,12 @@ class Others:
             place = self.images.index(digest)
             return [scale.own[place] for scale in self.scales]
         return self._recent.get(digest)
+
+    def still_asks(self, settings: AnoCLIPSettings) -> AnoCLIPSettings:
+        """What tokens of an image are needed for: where all images were compared already, none to compare it by."""
+        if self.seen > len(self.images):
+            return settings
+        return settings.model_copy(update={"mutual": settings.mutual.model_copy(update={"enabled": False})})
 
     def distances(self, digest: str, tokens: Sequence[Tensor], report: Reporter) -> Sequence[Tensor]:
         """Compare an image that was not gathered with those that were.

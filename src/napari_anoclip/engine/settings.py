@@ -18,6 +18,9 @@ TileMode = Literal["fit", "tiles", "both"]
 MutualTokens = Literal["vv", "layers"]
 RangeSource = Literal["calibrated", "own", "manual"]
 
+FEWEST_OTHERS = 3
+"""Other images below which none is compared: what one of two others happens to lack is no sign of anything."""
+
 DEFAULT_VV_BLOCKS = 12
 """How many of the last blocks the V-V path covers (all of them in ViT-B)."""
 

@@ -11,7 +11,8 @@ import numpy as np
 from napari.layers import Image
 
 from napari_anoclip.engine.errors import ImageError
-from napari_anoclip.plugin.others import FEWEST, OtherPicture, OtherPlane, Same
+from napari_anoclip.engine.settings import FEWEST_OTHERS
+from napari_anoclip.plugin.others import OtherPicture, OtherPlane, Same
 from napari_anoclip.plugin.others_bank import OtherImages
 from napari_anoclip.plugin.planes import asked_of
 from napari_anoclip.plugin.results import is_ours
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from napari_anoclip.plugin.planes import Plane
 
 WHERE = (
-    f"Choose a stack, open a folder in the AnoCLIP Review dock, or add images to the viewer: {FEWEST} others at least."
+    "Choose a stack, open a folder in the AnoCLIP Review dock, or add images to the viewer: "
+    f"{FEWEST_OTHERS} others at least."
 )
 
 
@@ -63,7 +65,7 @@ def find_others(viewer: ViewerModel, image: ImagePanel, pictures: Sequence[Path]
         found = _pictures(image, shown, pictures, bank)
     else:
         found = _layers(viewer, image, shown, bank)
-    if found.others < FEWEST:
+    if found.others < FEWEST_OTHERS:
         are = "is" if found.others == 1 else "are"
         raise ImageError(f"There {are} {'only ' * (found.others > 0)}{found.counted}. {WHERE}")
     return found

@@ -16,7 +16,8 @@ from napari_anoclip.review.pictures import Picture
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.image_source import ImageSource
-    from napari_anoclip.plugin.reviewer import Reviewer
+    from napari_anoclip.plugin.named import named
+from napari_anoclip.plugin.reviewer import Reviewer
 
 _log = logging.getLogger(__name__)
 
@@ -158,9 +159,10 @@ def left_out(names: Iterable[str]) -> str:
     names = list(names)
     if not names:
         return ""
-    named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     what, them = ("1 judged image does", "it") if len(names) == 1 else (f"{len(names)} judged images do", "them")
-    return f"{what} not count, because the pixels cannot be read: {named}. Put {them} back, or open {them}."
+    return (
+        f"{what} not count, because the pixels cannot be read: {named(names, NAMED)}. Put {them} back, or open {them}."
+    )
 
 
 def _same_picture(one: Any, other: Any) -> bool:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from napari_anoclip.engine.errors import ImageError
-from napari_anoclip.plugin.picture_loader import file_version, read_pixels
+from napari_anoclip.plugin.picture_loader import read_pixels
 from napari_anoclip.plugin.reading import read_source
+from napari_anoclip.review.pictures import file_version
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.image_source import ImageSource
     from napari_anoclip.plugin.planes import ImageChoice, Plane
-
-FEWEST = 3
-"""As `engine.mutual.FEWEST`, which cannot be asked for without loading torch."""
 
 
 class OtherImage(Protocol):

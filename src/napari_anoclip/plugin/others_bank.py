@@ -15,8 +15,8 @@ import numpy as np
 
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.engine.settings import AnoCLIPSettings
+from napari_anoclip.plugin.named import named
 from napari_anoclip.plugin.others import OtherPlane
-from napari_anoclip.plugin.reading import SHOWN_BROKEN
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.detector import AnoCLIP
@@ -239,10 +239,8 @@ def _left_out(broken: Sequence[tuple[str, str]]) -> str:
     if not broken:
         return ""
     count = len(broken)
-    named = ", ".join(name for name, _ in broken[:SHOWN_BROKEN])
-    more = f" and {count - SHOWN_BROKEN} more" if count > SHOWN_BROKEN else ""
     were = "other image was" if count == 1 else "other images were"
-    return f"{count} {were} left out: {named}{more}. {broken[0][1]}"
+    return f"{count} {were} left out: {named(name for name, _ in broken)}. {broken[0][1]}"
 
 
 def _seen_by(settings: AnoCLIPSettings) -> AnoCLIPSettings:

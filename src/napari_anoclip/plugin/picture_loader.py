@@ -19,7 +19,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.plugin.job import Job
 from napari_anoclip.plugin.reading import read_source
-from napari_anoclip.review.pictures import read_picture
+from napari_anoclip.review.pictures import file_version, read_picture
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.progress import CancelFlag
@@ -39,13 +39,13 @@ class Pixels:
         As it is in the file.
     contrast_limits : tuple of float
         As napari chooses them, found here so that no layer has to look at all pixels in the GUI thread.
-    version : tuple of int
+    version : tuple of int or None
         Of the file: when it was changed last, and its size. Empty where that is not known.
     """
 
     data: np.ndarray
     contrast_limits: tuple[float, float]
-    version: tuple[int, ...] = ()
+    version: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,15 +160,6 @@ class PictureLoader(QObject):
         path, pixels = read
         if path in self._neighbours:
             self._kept[path] = pixels
-
-
-def file_version(path: Path) -> tuple[int, ...]:
-    """What changes with a file; nothing if it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_size
 
 
 def read_pixels(path: Path) -> Pixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from napari_anoclip.plugin.named import named
 from napari_anoclip.plugin.picture_queue import PictureQueue, Show
 
 _NAMED = 3
@@ -20,9 +21,7 @@ def passed_over(failed: Sequence[tuple[str, str]]) -> str:
     """
     if len(failed) <= 1:
         return failed[0][1] if failed else ""
-    names = ", ".join(name for name, _ in failed[:_NAMED])
-    more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-    return f"{len(failed)} pictures cannot be read and were passed over: {names}{more}."
+    return f"{len(failed)} pictures cannot be read and were passed over: {named((name for name, _ in failed), _NAMED)}."
 
 
 def end(queue: PictureQueue, step: int) -> str:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-SHOWN_BROKEN = 5
-"""Of many images that cannot be read, so many are named."""
-
 
 def read_source(plane: Plane) -> ImageSource:
     """Read a plane for the engine, whatever its array does when it is read.

@@ -15,7 +15,8 @@ from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.engine.progress import Progress, Reporter
 from napari_anoclip.engine.settings import DisplaySettings
 from napari_anoclip.plugin.models import ModelChoice, ModelHolder
-from napari_anoclip.plugin.reading import SHOWN_BROKEN, read_source
+from napari_anoclip.plugin.named import named
+from napari_anoclip.plugin.reading import read_source
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.calibration import DisplayRange
@@ -215,9 +216,8 @@ class RunSummary:
         if not self.broken:
             return self.news
         count, total = len(self.broken), len(self.request.planes)
-        named = ", ".join("/".join(map(str, plane.hidden)) for plane, _ in self.broken[:SHOWN_BROKEN])
-        more = f" and {count - SHOWN_BROKEN} more" if count > SHOWN_BROKEN else ""
-        failed = f"{count} of {total} planes could not be scored, number {named}{more}. {self.broken[0][1]}"
+        planes = named("/".join(map(str, plane.hidden)) for plane, _ in self.broken)
+        failed = f"{count} of {total} planes could not be scored, number {planes}. {self.broken[0][1]}"
         return f"{failed} {self.news}".strip()
 
 

@@ -107,6 +107,15 @@ def read_picture(path: Path) -> NDArray[Any]:
     return np.asarray(pixels)
 
 
+def file_version(path: Path) -> tuple[int, int] | None:
+    """Time and size of a file, which change with its content; None if it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 class Picture:
     """A picture in a file, as an array whose pixels are read when they are asked for.
 
@@ -217,11 +226,7 @@ class _Newest:
         self._kept: tuple[tuple[Any, ...], NDArray[Any]] | None = None
 
     def read(self, path: Path) -> NDArray[Any]:
-        try:
-            stat = path.stat()
-            version: tuple[Any, ...] = (path, stat.st_mtime_ns, stat.st_size)
-        except OSError:
-            version = (path,)  # `read_picture` says what is wrong
+        version = (path, file_version(path))  # of no file: `read_picture` says what is wrong
         with self._lock:
             kept = self._kept
         if kept is None or kept[0] != version:

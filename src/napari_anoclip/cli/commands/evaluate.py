@@ -17,7 +17,7 @@ from napari_anoclip.cli import settings_file
 from napari_anoclip.cli.asked import PresetName, PromptsName, SettingsPath, idle, input_path, prompts_of
 from napari_anoclip.cli.call import Call, alone, command
 from napari_anoclip.cli.exits import Code
-from napari_anoclip.cli.groups import METHOD
+from napari_anoclip.cli.groups import METHOD, PROTOCOL
 from napari_anoclip.cli.options import Chosen, OptionGroup, message_of
 from napari_anoclip.engine.prompts import preset_names
 
@@ -26,7 +26,6 @@ app = alone()
 FOLDER = "folder"
 """Key of the data set that is a folder of one's own."""
 
-PROTOCOL = OptionGroup(Protocol, "", "Prompts and settings", only=("squares", "neighbours"))
 OWN = OptionGroup(FolderSettings, "", "A folder of your own (DATASET folder)")
 
 

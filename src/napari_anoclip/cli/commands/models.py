@@ -163,9 +163,15 @@ def verify(call: Call, name: Name) -> Code:
     weights = _weights(name, spec.models_folder)
     call.note(f"Loading {name} …")
     model = spec.load()
-    with call.meter() as meter:
-        trial = try_out(model, ALL, on_progress=meter, cancel=call.cancel)
-    works = trial.finite and trial.auroc >= FAIR
+    trial: Trial | None = None
+    try:
+        with call.meter() as meter:
+            trial = try_out(model, ALL, on_progress=meter, cancel=call.cancel)
+    except ModelError as error:  # it loads, and computes what is no number
+        found = f"[red]{escape(str(error))}[/red]"
+    else:
+        found = _found(trial)
+    works = trial is not None and trial.auroc >= FAIR
     call.answer(
         {
             "name": name,
@@ -178,27 +184,28 @@ def verify(call: Call, name: Name) -> Code:
             "works": works,
             "trial": trial,
         },
-        *_words(model, weights, trial, works),
+        *_words(model, weights),
+        found,
     )
     return Code.OK if works else Code.INCOMPLETE
 
 
-def _words(model: AnoCLIP, weights: Path, trial: Trial, works: bool) -> list[str]:
-    side = model.image_size // model.patch_size
-    if not trial.finite:
-        verdict = "[red]It computes no numbers here[/red]: try another precision or device."
-    elif works:
+def _found(trial: Trial) -> str:
+    if trial.auroc >= FAIR:
         verdict = "[green]It finds what it should[/green]: it can be used."
     else:
         verdict = "[red]It does not find what it should[/red]: the weights may be another model's, or untrained."
+    pictures = f"{len(trial.samples)} packaged pictures"
+    return f"On {pictures} its maps tell the defect from the rest with a mean AUROC of {trial.auroc:.2f}.\n{verdict}"
+
+
+def _words(model: AnoCLIP, weights: Path) -> list[str]:
+    side = model.image_size // model.patch_size
     look = f"{model.image_size} × {model.image_size} pixels as {side} × {side} patches"
     place = f"{model.device.upper()} in {model.precision}"
-    pictures = f"{len(trial.samples)} packaged pictures"
     return [
         f"{escape(model.name)} loads: {escape(str(weights))}, {_size(weights.stat().st_size)}.",
         f"It looks at {look}, on {place}; its identity is {model.model_id}.",
-        f"On {pictures} its maps tell the defect from the rest with a mean AUROC of {trial.auroc:.2f}.",
-        verdict,
     ]
 
 
