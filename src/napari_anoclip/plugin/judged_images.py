@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject
 
 from napari_anoclip.engine.errors import AnoCLIPError
+from napari_anoclip.plugin.named import named
 from napari_anoclip.review.exam import Exam, Question, questions
 from napari_anoclip.review.judgement import ImageReview
 from napari_anoclip.review.pictures import Picture
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.image_source import ImageSource
-    from napari_anoclip.plugin.named import named
-from napari_anoclip.plugin.reviewer import Reviewer
+    from napari_anoclip.plugin.reviewer import Reviewer
 
 _log = logging.getLogger(__name__)
 
