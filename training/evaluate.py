@@ -1,18 +1,20 @@
-"""Evaluate the packaged model through the public engine, on freshly drawn scenes.
+"""Evaluate a model through the public engine, on freshly drawn scenes; or two side by side, on the same ones.
 
 Prints pixel AUROC (pooled over all pixels of a set), image AUROC and AUPRO (to a false-positive rate of 0.3) for
-scenes that training could have drawn, for materials and objects it never saw, and for kinds of defect it never saw; and
-how well a prompt that names one kind ranks that kind's patches above another kind's in the same picture.
+scenes that training could have drawn, for materials and objects it never saw, and for kinds of defect it never saw; how
+well a prompt that names one kind ranks that kind's patches above another kind's in the same picture; and how calm good
+pictures stay at the default threshold.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -22,34 +24,18 @@ from napari_anoclip.engine.prompts import preset_names
 from napari_anoclip.engine.settings import AdaptationSettings
 
 from .batches import normalised, patch_coverage
+from .calm import print_calm
 from .captions import KIND_WORDS
 from .defects import KINDS
+from .evaluation_sets import SETS, Pictures, prompts_of
+from .export import export
 from .metrics import aupro, auroc
-from .scenes import Recipe, scene
+from .runs import Run
+from .scenes import Recipe
 from .sources import prepare, work_folder
 
-SETS = {
-    "materials and objects seen": Recipe(),
-    "materials and objects never trained on": Recipe(held_out=True),
-    "defect kinds never trained on": Recipe(new_kinds=True),
-}
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """One set: images (N, S, S, 3) uint8, label maps (N, S, S) and which scenes are textures."""
-
-    images: np.ndarray
-    kinds: np.ndarray
-    texture: list[bool]
-
-    @classmethod
-    def draw(cls, recipe: Recipe, seed: int, count: int, side: int = 240) -> Pictures:
-        """Draw fresh scenes."""
-        drawn = [scene(np.random.default_rng([seed, index]), recipe) for index in range(count)]
-        images = np.stack([cv2.resize(s.image, (side, side), interpolation=cv2.INTER_AREA) for s in drawn])
-        kinds = np.stack([cv2.resize(s.kinds, (side, side), interpolation=cv2.INTER_NEAREST) for s in drawn])
-        return cls(images, kinds, [s.family == "texture" for s in drawn])
+HEAD = """| set | variant | pixel AUROC | image: map | image: class token | image: both | AUPRO (0.3) |
+|---|---|---|---|---|---|---|"""
 
 
 @dataclass(frozen=True)
@@ -72,13 +58,6 @@ class Figures:
         return cls(
             auroc(masks, heat), auroc(bad, by_map), auroc(bad, by_class), auroc(bad, both), aupro(list(masks), maps)
         )
-
-
-def prompts_of(preset: str | None, texture: bool) -> PromptSet:
-    """The paper's prompts for a scene, or a preset by name; the object is not named."""
-    if preset is None:
-        return PromptSet.paper("surface" if texture else "object", kind="texture" if texture else "object")
-    return PromptSet.preset(preset, "object")
 
 
 def figures(ano: AnoCLIP, pictures: Pictures, settings: AnoCLIPSettings, preset: str | None = None) -> Figures:
@@ -156,41 +135,63 @@ def row(name: str, variant: str, result: Figures) -> str:
     )
 
 
+def print_variants(ano: AnoCLIP, drawn: Mapping[str, Pictures]) -> None:
+    """What V-V attention, test-time adaptation and the prompts are worth to one model."""
+    default = AnoCLIPSettings()
+    adapted = default.model_copy(update={"adaptation": AdaptationSettings(enabled=True)})
+    gentle = default.model_copy(update={"adaptation": AdaptationSettings(enabled=True, start="zero")})
+    print(f"\nvariants of the method:\n\n{HEAD}")
+    for name, pictures in drawn.items():
+        print(row(name, "plain patch tokens", plain_tokens(ano, pictures)), flush=True)
+        print(row(name, "V-V + TTA", figures(ano, pictures, adapted)), flush=True)
+        print(row(name, "V-V + TTA from zero", figures(ano, pictures, gentle)), flush=True)
+    first = next(iter(drawn))
+    print(f"\nprompt presets, V-V:\n\n{HEAD}")
+    for preset in preset_names():
+        print(row(first, preset, figures(ano, drawn[first], default, preset)), flush=True)
+
+
+def load(options: argparse.Namespace) -> dict[str, AnoCLIP]:
+    """The models by what they are called: the one that is evaluated, and the one it is held against."""
+    models = {}
+    if options.run is None:
+        models[options.model] = AnoCLIP.load(options.model)
+    else:
+        with TemporaryDirectory() as folder:
+            export(Run.named(options.run), Path(folder))
+            models[options.run] = AnoCLIP.load(folder)
+    if options.against is not None:
+        models[options.against] = AnoCLIP.load(options.against)
+    return models
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="pictures a set")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="a new one every time, unless given")
-    parser.add_argument("--model", default="builtin")
-    parser.add_argument("--sets-only", action="store_true", help="leave out the presets")
+    parser.add_argument("--model", default="builtin", help="what AnoCLIP.load takes")
+    parser.add_argument("--run", help="evaluate the checkpoint of this run of training instead")
+    parser.add_argument("--against", help="another model on the same pictures; leaves out variants and presets")
     options = parser.parse_args()
     work_folder().mkdir(parents=True, exist_ok=True)
     prepare(work_folder())
-    ano = AnoCLIP.load(options.model)
-    default = AnoCLIPSettings()
-    adapted = default.model_copy(update={"adaptation": AdaptationSettings(enabled=True)})
-    gentle = default.model_copy(update={"adaptation": AdaptationSettings(enabled=True, start="zero")})
-    variants: dict[str, Callable[[Pictures], Figures]] = {
-        "V-V": lambda p: figures(ano, p, default),
-        "plain patch tokens": lambda p: plain_tokens(ano, p),
-        "V-V + TTA": lambda p: figures(ano, p, adapted),
-        "V-V + TTA from zero": lambda p: figures(ano, p, gentle),
-    }
-    print(f"seed {options.seed}, {options.count} pictures a set, half of them good, 240 x 240 pixels\n")
-    print("| set | variant | pixel AUROC | image: map | image: class token | image: both | AUPRO (0.3) |")
-    print("|---|---|---|---|---|---|---|")
+    models = load(options)
+    print(f"seed {options.seed}, {options.count} pictures a set, half of them good, 240 x 240 pixels\n\n{HEAD}")
     drawn = {}
     for index, (name, recipe) in enumerate(SETS.items()):
         drawn[name] = Pictures.draw(recipe, options.seed * 10 + index, options.count)
-        for variant, run in variants.items():
-            print(row(name, variant, run(drawn[name])), flush=True)
+        for model, ano in models.items():
+            print(row(name, f"{model}, V-V", figures(ano, drawn[name], AnoCLIPSettings())), flush=True)
     two = Pictures.draw(Recipe(bad=1.0, two=1.0), options.seed * 10 + 7, options.count)
-    value, pairs = named_kinds(ano, two)
-    print(f"\ndefect named in the prompt against another in the same picture: patch AUROC {value:.3f} ({pairs} pairs)")
-    if not options.sets_only:
-        print("\nper prompt preset, materials and objects seen, V-V:\n")
-        for preset in preset_names():
-            print(row(next(iter(SETS)), preset, figures(ano, drawn[next(iter(SETS))], default, preset)), flush=True)
+    print("\ndefect named in the prompt against another in the same picture, patch AUROC:\n")
+    for model, ano in models.items():
+        value, pairs = named_kinds(ano, two)
+        print(f"- {model}: {value:.3f} ({pairs} pairs)", flush=True)
+    print("\nwhat a user meets first: good pictures at the default threshold, and defects\n")
+    print_calm(models, options.seed, options.count)
+    if options.against is None:
+        print_variants(next(iter(models.values())), drawn)
 
 
 if __name__ == "__main__":

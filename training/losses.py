@@ -24,6 +24,13 @@ def _balanced(target: Tensor) -> Tensor:
     return 1 + target * (((target.numel() - bad) / bad.clamp(min=1)).clamp(1, 15) - 1)
 
 
+def _apart(good: Tensor, bad: Tensor) -> Tensor:
+    """Every good logit below every bad one of the batch: BCE does not ask for it, one threshold for all needs it."""
+    if not len(good) or not len(bad):
+        return (good.sum() + bad.sum()) * 0
+    return F.softplus(1 + good[:, None] - bad).mean()
+
+
 def losses(patches: Tensor, cls: Tensor, scale: Tensor, sides: Anchors, coverage: Tensor) -> dict[str, Tensor]:
     """All parts of the loss.
 
@@ -41,8 +48,8 @@ def losses(patches: Tensor, cls: Tensor, scale: Tensor, sides: Anchors, coverage
     Returns
     -------
     dict
-        ``dense`` (patch against mask), ``cls`` (class token), ``top`` (hottest patches), ``kind`` (which defect) and
-        ``named`` (the map of a prompt that names one kind).
+        ``dense`` (patch against mask), ``cls`` (class token), ``top`` (hottest patches), ``apart`` (good pictures below
+        defects of other pictures), ``kind`` (which defect) and ``named`` (the map of a prompt that names one kind).
     """
     target = (coverage.sum(2) / CLEARLY_BAD).clamp(max=1)
     direction = sides.abnormal - sides.normal
@@ -52,8 +59,13 @@ def losses(patches: Tensor, cls: Tensor, scale: Tensor, sides: Anchors, coverage
     worst = target.amax(1)
     clear = ((worst == 0) | (worst > 0.6)).float()
     bad = (worst > 0.6).float()
-    parts["cls"] = _weighted(scale * (cls @ direction), bad, clear)
-    parts["top"] = _weighted(logits.topk(3, dim=1).values.mean(1), bad, clear)
+    by_class = scale * (cls @ direction)
+    parts["cls"] = _weighted(by_class, bad, clear)
+    hottest = logits.topk(3, dim=1).values.mean(1)
+    parts["top"] = _weighted(hottest, bad, clear)
+    inside = (target == 1).float()
+    defects = ((logits * inside).sum(1) / inside.sum(1).clamp(min=1))[inside.any(1)]
+    parts["apart"] = _apart(hottest[worst == 0], defects) + _apart(by_class[worst == 0], by_class[bad > 0])
 
     similarity = patches @ sides.kinds.T
     pure = (coverage.amax(2) > CLEARLY_BAD) & ((coverage > 0.02).sum(2) == 1)
@@ -76,4 +88,4 @@ def losses(patches: Tensor, cls: Tensor, scale: Tensor, sides: Anchors, coverage
     return parts
 
 
-WEIGHTS = {"dense": 2.0, "cls": 0.4, "top": 0.2, "kind": 0.5, "named": 0.6}
+WEIGHTS = {"dense": 2.0, "cls": 0.4, "top": 0.2, "apart": 0.2, "kind": 0.5, "named": 0.6}

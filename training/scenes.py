@@ -34,6 +34,10 @@ class Recipe:
         Share of pictures with a defect.
     two : float
         Share of bad pictures that get a second defect of another kind.
+    thin : float
+        Share of defects that are thin ones, beyond those that an even draw of all kinds gives.
+    structure : float
+        Share of structured panels and repeats, beyond those that an even draw of all scenes gives.
     """
 
     held_out: bool = False
@@ -41,6 +45,8 @@ class Recipe:
     free: bool = False
     bad: float = 0.5
     two: float = 0.4
+    thin: float = 0.0
+    structure: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -161,10 +167,12 @@ class Stage:
     family: str
 
 
-def stage(rng: Generator, bank: Pictures, held_out: bool, odd: bool) -> Stage:
+def stage(rng: Generator, bank: Pictures, held_out: bool, odd: bool, structure: float = 0.0) -> Stage:
     """Draw a scene of any family, with an odd element where ``odd`` and the structure allows it."""
     everywhere = np.ones((SIDE, SIDE), np.float32)
     draw = rng.random()
+    if structure and rng.random() < structure:
+        draw = 0.5
     if draw < 0.36:
         image = surface(rng, bank, 1.0 if held_out else 0.6)
         if rng.random() < 0.25:
@@ -205,7 +213,8 @@ def scene(rng: Generator, recipe: Recipe) -> Scene:
     bank = pictures(recipe.held_out, recipe.free)
     lens = camera(rng)
     bad = rng.random() < recipe.bad
-    drawn = stage(rng, bank, recipe.held_out, bad and not recipe.new_kinds and rng.random() < 0.5)
+    odd = bad and not recipe.new_kinds and rng.random() < 0.5
+    drawn = stage(rng, bank, recipe.held_out, odd, recipe.structure)
     good, shown = drawn.good, drawn.shown
     kinds = np.zeros((SIDE, SIDE), np.uint8)
     if drawn.family != "object":
@@ -223,12 +232,19 @@ def scene(rng: Generator, recipe: Recipe) -> Scene:
     palette = UNSEEN if recipe.new_kinds else SEEN
     names = list(palette)
     for _ in range(wanted):
-        shown = spoil(rng, shown, kinds, drawn, bank, names, lens)
+        shown = spoil(rng, shown, kinds, drawn, bank, names, lens, recipe.thin)
     return Scene(record(rng, lens, expose(lens, shown)), kinds, drawn.family)
 
 
 def spoil(
-    rng: Generator, image: np.ndarray, kinds: np.ndarray, on: Stage, bank: Pictures, names: list[str], lens: Camera
+    rng: Generator,
+    image: np.ndarray,
+    kinds: np.ndarray,
+    on: Stage,
+    bank: Pictures,
+    names: list[str],
+    lens: Camera,
+    thin: float = 0.0,
 ) -> np.ndarray:
     """Put one more visible defect on a picture.
 
@@ -248,6 +264,8 @@ def spoil(
         Kinds to choose from; the one chosen is taken out.
     lens : Camera
         How it will be seen.
+    thin : float
+        How often only thin kinds are chosen from.
 
     Returns
     -------
@@ -264,7 +282,10 @@ def spoil(
     limit = np.clip(blur(room, 1.0) * 1.3, 0, 1)
     before = expose(lens, image)
     for attempt in range(4):
-        name = names[rng.integers(len(names))]
+        choice = names
+        if thin and rng.random() < thin:
+            choice = [name for name in names if name in THIN] or names
+        name = choice[rng.integers(len(choice))]
         at_edge = name in {"broken", "chip", "bent"} and len(edge) > 50 and rng.random() < 0.7
         candidates = edge if at_edge else spots
         row, column = candidates[rng.integers(len(candidates))] + 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from . import captions
 from .anchors import Anchors
 from .defects import TRAINED_KINDS
 from .model import UNKNOWN, encode_captions, new_model, tokenize
-from .sources import work_folder
+from .runs import DEFAULT_RUN, Run
 
 BATCH = 192
 STEPS = 900
@@ -79,10 +80,14 @@ def train(steps: int, seed: int, lr: float = 2e-3) -> open_clip.CLIP:
 
 
 def train_and_save(path: Path, steps: int = STEPS, seed: int = 1) -> None:
-    """Train and write the text tower's weights, whole or not at all."""
-    state = {n: t for n, t in train(steps, seed).state_dict().items() if not n.startswith(IMAGE_SIDE)}
+    """Train and write the text tower's weights."""
+    save(train(steps, seed).state_dict(), path)
+
+
+def save(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write the text tower's part of a model's weights, whole or not at all."""
     part = path.with_suffix(".part")
-    torch.save(state, part)
+    torch.save({name: tensor for name, tensor in state.items() if not name.startswith(IMAGE_SIDE)}, part)
     part.replace(path)
 
 
@@ -91,11 +96,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--name", default="text")
+    parser.add_argument("--run", default=DEFAULT_RUN, help="name of the run")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    train_and_save(work_folder() / f"{options.name}.pt", options.steps, options.seed)
+    run = Run.named(options.run)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    train_and_save(run.text_tower, options.steps, options.seed)
 
 
 if __name__ == "__main__":
