@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import open_clip
-from open_clip.model import CLIP
-from open_clip.tokenizer import SimpleTokenizer
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import nn
 
+from napari_anoclip.engine.clip_library import (
+    CLIP,
+    ResidualAttentionBlock,
+    SimpleTokenizer,
+    VisionTransformer,
+    open_clip,
+)
 from napari_anoclip.engine.errors import ModelError
 
 _VOCABULARY = 49408

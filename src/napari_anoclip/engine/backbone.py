@@ -12,19 +12,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import open_clip
 import torch
-from open_clip.transformer import QuickGELU
 from torch import Tensor, nn
 
 from napari_anoclip.engine import architecture, checkpoint
 from napari_anoclip.engine.batching import is_out_of_memory
+from napari_anoclip.engine.clip_library import QuickGELU, open_clip
 from napari_anoclip.engine.download import local_or_downloaded, registered
 from napari_anoclip.engine.errors import DeviceError, DeviceMemoryError, ModelError
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.text import Tokenizer
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
 BUILTIN = "builtin"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import huggingface_hub
-import open_clip
 import platformdirs
 
 from napari_anoclip.engine import architecture, atomic, checkpoint
+from napari_anoclip.engine.clip_library import open_clip
 from napari_anoclip.engine.errors import Cancelled, DownloadError, ModelError
 from napari_anoclip.engine.progress import Reporter
 
@@ -253,7 +253,7 @@ def local_or_downloaded(
         raise
     except Exception as error:  # the hub's client raises its own, its transport's and the system's errors
         raise DownloadError(
-            f"The model {name} could not be downloaded ({type(error).__name__}). Check the network and the space in "
+            f"The model {name} could not be downloaded ({_why(error)}). Check the network and the space in "
             f"{target.parent}, or give the path of a file that you have."
         ) from error
     return target
@@ -288,6 +288,13 @@ def _here(entry: dict[str, Any], models_folder: Path | None) -> Path | None:
         return target
     shared = huggingface_hub.try_to_load_from_cache(*_source(entry))
     return Path(shared) if isinstance(shared, str) else None
+
+
+def _why(error: Exception) -> str:
+    """What the system says, such as that the disk is full; of all else, which is for experts, the name."""
+    if isinstance(error, OSError) and (error.strerror or type(error) is OSError):
+        return atomic.reason(error)
+    return type(error).__name__
 
 
 def _fetch(source: str, target: Path, reporter: Reporter) -> None:

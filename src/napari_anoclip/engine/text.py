@@ -24,7 +24,7 @@ from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.settings import MeanOrder
 
 if TYPE_CHECKING:
-    from open_clip.transformer import ResidualAttentionBlock
+    from napari_anoclip.engine.clip_library import ResidualAttentionBlock
 
 STAGE = "encoding prompts"
 
@@ -95,7 +95,7 @@ class TextTower:
         ModelError
             If it is not CLIP's causal transformer, pooled at the end of the text: only there may texts be trimmed.
         """
-        from open_clip.transformer import ResidualAttentionBlock
+        from napari_anoclip.engine.clip_library import ResidualAttentionBlock
 
         tower: Any = getattr(model, "text", model)
         pool = getattr(tower, "pool_type", None) or getattr(tower, "text_pool_type", None)

@@ -18,7 +18,7 @@ from torch import Tensor
 from napari_anoclip.engine.settings import DEFAULT_VV_BLOCKS
 
 if TYPE_CHECKING:
-    from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+    from napari_anoclip.engine.clip_library import ResidualAttentionBlock, VisionTransformer
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Which model, and the models in memory: each is loaded once a process and shared by every dock that uses it.
 
-torch is imported here, in the worker thread, when the first model is needed: opening the dock stays instant. On
-Windows torch must be loaded before Qt or its library may fail to start; where it does fail, a sentence says so.
+torch is imported here, in the worker thread, when the first model is needed: opening the dock stays instant. Where it
+cannot start within napari's window, as beside an older Qt on Windows, a sentence says what helps.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from napari_anoclip.engine.cpp_runtime import why_torch_cannot_start
 from napari_anoclip.engine.errors import ModelError
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.plugin.preferences import preferences
@@ -194,35 +194,14 @@ def _engine() -> type[AnoCLIP]:
     try:
         return _import_engine()
     except OSError as error:
-        raise ModelError(
-            "PyTorch could not start; on Windows it must be imported before napari opens its window: "
-            "start napari from Python, after “import torch”."
-        ) from error
+        raise ModelError(why_torch_cannot_start()) from error
 
 
 def _import_engine() -> type[AnoCLIP]:
-    _load_triton_apart()
     _load_torch_aside()
     from napari_anoclip.engine.detector import AnoCLIP
 
     return AnoCLIP
-
-
-def _load_triton_apart() -> None:
-    """Keep torch's compiler from crashing napari on Mesa's OpenGL drivers.
-
-    Mesa's software and AMD drivers have an LLVM loaded by now; triton, which torch imports, brings another, and takes
-    the first one's symbols for its own unless it is told to look at its own first.
-    """
-    if sys.platform != "linux" or "triton" in sys.modules:
-        return
-    flags = sys.getdlopenflags()
-    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
-    try:
-        with suppress(ImportError):
-            import_module("triton")
-    finally:
-        sys.setdlopenflags(flags)
 
 
 def _load_torch_aside() -> None:
