@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["faults"]
+
 GUI_TESTS = Path(__file__).parent / "gui"
 LOCAL_HOSTS = {None, "", "localhost", "127.0.0.1", "::1"}
 FOLDER = Path(tempfile.mkdtemp(prefix="napari-anoclip-tests-"))

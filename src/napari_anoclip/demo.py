@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 def open_viewer(title: str) -> napari.Viewer:
     """Open a window of napari, in the way that suits the platform."""
     if sys.platform == "win32":
-        import torch  # noqa: F401 (its library may fail to start once Qt's is loaded)
+        import torch  # noqa: F401 (beside an older Qt it cannot start any more: see engine.cpp_runtime)
     import napari
 
     viewer = napari.Viewer(title=title)

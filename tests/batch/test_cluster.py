@@ -124,6 +124,9 @@ def assert_same(found: list[Record], expected: list[Record], out: Path, plain: P
         assert Records(out).get(one.key) == other
 
 
+@pytest.mark.fault(
+    "cluster workers", "a worker is killed (SIGKILL)", "every image, once", sees="nothing: another worker does its work"
+)
 def test_a_worker_is_killed_in_mid_work_and_every_image_is_there_once(client, on_cluster, model, scale, tmp_path):
     folder = draw(tmp_path / "pictures", 24)
     records = on_cluster(folder)
@@ -139,7 +142,8 @@ def test_a_worker_is_killed_in_mid_work_and_every_image_is_there_once(client, on
     assert_same(found, expected, tmp_path / "out", plain, scale)
 
 
-def test_an_image_that_kills_its_workers_is_named_and_the_rest_is_done(client, on_cluster, tmp_path):
+@pytest.mark.fault("cluster workers", "an image that kills every worker that takes it", "all other images")
+def test_an_image_that_kills_its_workers_is_named_and_the_rest_is_done(client, on_cluster, tmp_path, sees):
     folder = draw(tmp_path / "pictures", 8)
     (folder / "plate 3.png").rename(folder / f"plate 3 {DEADLY}.png")
     client.register_plugin(Deadly())
@@ -148,10 +152,13 @@ def test_an_image_that_kills_its_workers_is_named_and_the_rest_is_done(client, o
     assert Counter(record.key for record in found) == Counter(path.name for path in folder.iterdir())
     [guilty] = [record for record in found if record.failed]
     assert guilty.key == f"plate 3 {DEADLY}.png"
-    assert f"{FAILURES + 1} workers died" in guilty.error
+    assert f"{FAILURES + 1} workers died" in sees(guilty.error)
     assert Records(tmp_path / "out").get(guilty.key) == guilty
 
 
+@pytest.mark.fault(
+    "cluster workers", "all workers are killed at once", "every image, once", sees="nothing: new workers do the work"
+)
 def test_all_workers_are_killed_at_once_and_with_them_what_images_are_compared_with(
     client, on_cluster, model, scale, tmp_path
 ):
@@ -177,12 +184,15 @@ def test_what_a_batch_had_finished_before_is_not_done_again(client, on_cluster, 
     assert sorted(again, key=str) == sorted(first, key=str)  # seconds and all
 
 
-def test_other_weights_than_here_are_refused(client, on_cluster, tmp_path):
-    with pytest.raises(ClusterError, match="other weights than the one here: copy the same file"):
+@pytest.mark.fault("cluster workers", "workers that have other weights", "nothing is scored")
+def test_other_weights_than_here_are_refused(client, on_cluster, tmp_path, sees):
+    with pytest.raises(ClusterError, match="other weights than the one here: copy the same file") as refused:
         list(on_cluster(draw(tmp_path / "pictures", 1), model_id="another"))
+    sees(refused.value)
 
 
-def test_a_worker_that_does_not_see_the_folder_is_named(client, on_cluster, tmp_path, monkeypatch):
+@pytest.mark.fault("cluster workers", "a worker that does not see the folder", "nothing is scored")
+def test_a_worker_that_does_not_see_the_folder_is_named(client, on_cluster, tmp_path, monkeypatch, sees):
     if sys.platform != "linux":
         pytest.skip("needs a path that is another folder for each process")
     (tmp_path / "out").mkdir()
@@ -190,37 +200,54 @@ def test_a_worker_that_does_not_see_the_folder_is_named(client, on_cluster, tmp_
     job = Job(RECIPE, Path("/proc/self/cwd/out"), OUTPUT, Scale(0, 1, 0.5), "", None, "")
     with (
         probed(job.out) as probe,
-        pytest.raises(ClusterError, match="does not see the folder /proc/self/cwd/out: all workers must see"),
+        pytest.raises(
+            ClusterError, match="does not see the folder /proc/self/cwd/out: all workers must see"
+        ) as refused,
     ):
         check(client, replace(job, probe=probe))
+    sees(refused.value)
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_worker_of_another_version_is_named(client, tmp_path):
+@pytest.mark.fault("cluster workers", "a worker of another version", "nothing is scored")
+def test_a_worker_of_another_version_is_named(client, tmp_path, sees):
     with probed(tmp_path) as probe:
         job = Job(RECIPE, tmp_path, OUTPUT, Scale(0, 1, 0.5), "", None, probe)
         check(client, job)
-        with pytest.raises(ClusterError, match="install the same version on all machines"):
+        with pytest.raises(ClusterError, match="install the same version on all machines") as refused:
             check(client, replace(job, version="0.0.1"))
+        sees(refused.value)
 
 
-def test_no_scheduler_is_said_within_seconds(on_cluster, tmp_path, monkeypatch):
+@pytest.mark.fault("cluster workers", "no scheduler answers", "nothing is scored")
+def test_no_scheduler_is_said_within_seconds(on_cluster, tmp_path, monkeypatch, sees):
     monkeypatch.setattr(cluster_connection, "CONNECT_SECONDS", 1.0)
     began = time.monotonic()
-    with pytest.raises(ClusterError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1: check the address"):
+    with pytest.raises(
+        ClusterError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1: check the address"
+    ) as refused:
         list(on_cluster(draw(tmp_path / "pictures", 1), settings=ClusterSettings(scheduler="tcp://127.0.0.1:1")))
+    sees(refused.value)
     assert time.monotonic() - began < 5
 
 
-def test_a_scheduler_without_workers_is_not_waited_for_forever(on_cluster, tmp_path):
+@pytest.mark.fault("cluster workers", "a scheduler without workers", "nothing is scored")
+def test_a_scheduler_without_workers_is_not_waited_for_forever(on_cluster, tmp_path, sees):
     with LocalCluster(
         n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
     ) as empty:
         settings = ClusterSettings(scheduler=empty.scheduler_address, patience=0.5)
-        with pytest.raises(ClusterError, match=r"no workers for 0.5 seconds: start some"):
+        with pytest.raises(ClusterError, match=r"no workers for 0.5 seconds: start some") as refused:
             list(on_cluster(draw(tmp_path / "pictures", 1), settings=settings))
+        sees(refused.value)
 
 
+@pytest.mark.fault(
+    "cluster workers",
+    "a run on workers of this machine is cancelled",
+    "what was finished; no process is left",
+    sees="how to go on",
+)
 def test_cancelled_workers_of_this_machine_are_gone_and_finished_work_is_whole(on_cluster, tmp_path):
     folder, cancel, before = draw(tmp_path / "pictures", 30), threading.Event(), children()
     records = on_cluster(folder, settings=ClusterSettings(workers=1, threads=1, batch=2), cancel=cancel)
@@ -259,10 +286,12 @@ def test_batches_of_a_worker_share_the_room_for_tokens(model):
     assert cluster_worker.BATCHES * shared.token_cache_bytes <= model.token_cache_bytes
 
 
-def test_without_the_library_the_command_is_named(monkeypatch):
+@pytest.mark.fault("cluster workers", "distributed is not installed", "nothing is scored")
+def test_without_the_library_the_command_is_named(monkeypatch, sees):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ClusterError, match=r'pip install "napari-anoclip\[distributed\]"'):
+    with pytest.raises(ClusterError, match=r'pip install "napari-anoclip\[distributed\]"') as refused:
         connected(ClusterSettings()).__enter__()
+    sees(refused.value)
 
 
 def test_a_scheduler_and_workers_of_this_machine_exclude_each_other():

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from batch.layouts import MARK, MINIATURES, SIDE, dagm_ellipses, marked, picture, visa_converted
 
-from docs import datasets as datasets_page
 from napari_anoclip.batch.datasets import DATASETS, DataSetError
 from napari_anoclip.batch.datasets.masks import MaskFile
 
@@ -156,9 +155,3 @@ def test_masks_of_several_greys_and_colours_are_set_wherever_they_are_not_black(
     lossy = MaskFile(picture(tmp_path / "mask.jpg", np.kron(marked(), np.ones((8, 8), np.uint8))), tmp_path / "big.png")
     picture(lossy.image, np.zeros((8 * SIDE, 8 * SIDE, 3), np.uint8))
     assert np.array_equal(lossy(), np.kron(HALF, np.ones((8, 8), bool)))
-
-
-def test_the_page_of_the_documentation_says_what_the_code_says():
-    page = datasets_page.PAGE.read_text(encoding="utf-8")
-    assert page == datasets_page.generated(page), "run python -m docs.datasets"
-    assert all(f"`{key}`" in page for key in DATASETS)

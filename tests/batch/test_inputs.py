@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -170,7 +171,10 @@ def test_pictures_that_are_in_the_folder_of_the_results_are_refused_with_a_way_o
             find_inputs([tmp_path / "parts"], without=out)
 
 
-def test_a_folder_that_cannot_be_read_is_an_input_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.fault("inputs", "a folder without the right to read it", "the rest of the folder")
+def test_a_folder_that_cannot_be_read_is_an_input_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sees: Callable[[object], str]
+) -> None:
     write_pictures(tmp_path, 1)
     shut = tmp_path / "shut"
     write_pictures(shut, 1)
@@ -183,20 +187,23 @@ def test_a_folder_that_cannot_be_read_is_an_input_that_fails(tmp_path: Path, mon
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert keys(tmp_path) == ["0.png", "shut"]
-    with pytest.raises(ImageError, match="right to read"):
+    with pytest.raises(ImageError, match="right to read") as refused:
         file_digest(shut)
+    sees(refused.value)
     with pytest.raises(DataSetError, match="right to read"):
         folder_data_set(FolderSettings()).open(tmp_path)
 
 
+@pytest.mark.fault("inputs", "a pipe that is called like a picture", "the rest of the folder")
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such files")
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_not_waited_for(tmp_path: Path, sees: Callable[[object], str]) -> None:
     for name in ("pipe.png", "pipe.tif"):
         os.mkfifo(tmp_path / name)
     found = find_inputs([tmp_path])
     assert [one.key for one in found] == ["pipe.png", "pipe.tif"]
     for one in found:
-        with pytest.raises(ImageError, match="no file that can be read"):
+        with pytest.raises(ImageError, match="no file that can be read") as refused:
             file_digest(one.path)
+        sees(refused.value)
         with pytest.raises(ImageError, match="no file that can be read"):
             read_input(one)

@@ -46,6 +46,12 @@ def kill_once_there_are(children, count: int, folder: Path, out: Path, cache: Pa
     assert child.exitcode == -signal.SIGKILL, "the child was not killed"
 
 
+@pytest.mark.fault(
+    "caches and disks",
+    "kill -9, twice, while a folder is scored",
+    "every finished image, once; the third run does the rest",
+    sees="nothing: the next run says how many were finished",
+)
 @pytest.mark.skipif(os.name != "posix", reason="kills with a signal")
 def test_killed_twice_each_image_is_there_once_and_the_same(tmp_path: Path, children) -> None:
     folder, out, cache = tmp_path / "in", tmp_path / "out", tmp_path / "cache"

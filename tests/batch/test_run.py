@@ -161,6 +161,12 @@ def test_a_map_that_is_gone_or_cut_off_is_made_again(go: Callable[..., RunSummar
     assert tifffile.imread(maps / "4.png.tif").shape == (40, 52)
 
 
+@pytest.mark.fault(
+    "caches and disks",
+    "the record of a result is damaged",
+    "all other results; the image is scored again",
+    sees="nothing: one image more is scored",
+)
 def test_a_damaged_record_is_no_record(go: Callable[..., RunSummary], tmp_path: Path) -> None:
     go()
     Records(tmp_path / "out").file("3.png").write_text('{"key": "3.png", "sco')
@@ -187,8 +193,13 @@ def test_images_that_moved_with_their_folder_are_finished_still(
     assert {Path(row["path"]).parent for row in table(tmp_path / "out" / "scores.csv")} == {moved}
 
 
+@pytest.mark.fault(
+    "inputs",
+    "a folder with pictures that are cut off, no picture, or NaN",
+    "all other results; what is mended is scored by the next run",
+)
 def test_broken_files_are_named_and_the_rest_goes_on(
-    go: Callable[..., RunSummary], folder: Path, tmp_path: Path
+    go: Callable[..., RunSummary], folder: Path, tmp_path: Path, sees: Callable[[object], str]
 ) -> None:
     (folder / "broken.png").write_bytes(b"no picture")
     Image.fromarray(pixels(3)).save(folder / "cut.png")
@@ -198,13 +209,19 @@ def test_broken_files_are_named_and_the_rest_goes_on(
     assert counts(summary) == (6, 0, 3)
     assert {one.key for one in summary.failed} == {"broken.png", "cut.png", "nothing.tif"}
     rows = {row["key"]: row for row in table(tmp_path / "out" / "scores.csv")}
-    assert "cannot be read" in rows["broken.png"]["error"]
+    assert "cannot be read" in sees(rows["broken.png"]["error"])
     assert "no finite pixel" in rows["nothing.tif"]["error"]
     assert rows["broken.png"]["score"] == ""
     Image.fromarray(pixels(8)).save(folder / "broken.png")
     assert counts(go()) == (1, 6, 2), "what is mended is done, what is not is tried again"
 
 
+@pytest.mark.fault(
+    "inputs",
+    "a broken picture whose name is no text",
+    "all other results",
+    sees="its name with the odd bytes spelled out (m\\xfcll.png)",
+)
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
 def test_a_broken_file_is_named_even_if_its_name_is_no_text(
     go: Callable[..., RunSummary], folder: Path, tmp_path: Path
@@ -268,11 +285,15 @@ def test_what_a_killed_run_left_unfinished_is_cleaned_up(go: Callable[..., RunSu
     assert not any(file.exists() for file in left)
 
 
-def test_two_runs_into_one_folder_are_one_too_many(go: Callable[..., RunSummary], tmp_path: Path) -> None:
+@pytest.mark.fault("caches and disks", "two processes score into one folder", "the results of the first")
+def test_two_runs_into_one_folder_are_one_too_many(
+    go: Callable[..., RunSummary], tmp_path: Path, sees: Callable[[object], str]
+) -> None:
     (tmp_path / "out").mkdir()
     lock = Lock.take(tmp_path / "out", "Ada")
-    with pytest.raises(OutputError, match=r"being written to .* by Ada"):
+    with pytest.raises(OutputError, match=r"being written to .* by Ada") as refused:
         go()
+    sees(refused.value)
     lock.release()
     assert counts(go()) == (6, 0, 0)
     assert not (tmp_path / "out" / "lock.json").exists()
@@ -292,8 +313,11 @@ def test_of_two_runs_that_take_over_what_a_killed_one_left_one_goes_on(
         go()
 
 
+@pytest.mark.fault(
+    "caches and disks", "the disk is full while a folder is scored", "what was finished; the next run does the rest"
+)
 def test_a_full_disk_stops_it_with_a_sentence_and_what_was_finished_stays(
-    go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch, sees: Callable[[object], str]
 ) -> None:
     original, written = outputs._write_tiff, []
 
@@ -304,8 +328,9 @@ def test_a_full_disk_stops_it_with_a_sentence_and_what_was_finished_stays(
         original(*args)
 
     monkeypatch.setattr(outputs, "_write_tiff", write)
-    with pytest.raises(OutputError, match=r"the disk is full.*what was finished stays"):
+    with pytest.raises(OutputError, match=r"the disk is full.*what was finished stays") as refused:
         go()
+    sees(refused.value)
     monkeypatch.setattr(outputs, "_write_tiff", original)
     assert counts(go()) == (4, 2, 0)
 

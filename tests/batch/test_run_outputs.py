@@ -16,11 +16,12 @@ import zarr
 from batch.small import RECIPE, load, pixels
 from PIL import Image
 from pycocotools.coco import COCO
+from pydantic import ValidationError
 
 from napari_anoclip.batch import report, summaries
 from napari_anoclip.batch.errors import OutputError
-from napari_anoclip.batch.outputs import OutputSettings, Scale, map_path, read_map, write_map
-from napari_anoclip.batch.records import Record, Records
+from napari_anoclip.batch.outputs import OutputSettings, Scale, map_path, read_map, remove_map, write_map
+from napari_anoclip.batch.records import MapFile, Record, Records
 from napari_anoclip.batch.run import run
 from napari_anoclip.batch.summaries import write_summaries
 from napari_anoclip.engine import AnoCLIP
@@ -137,7 +138,7 @@ def test_pandas_reads_the_tables(out: Path) -> None:
     assert (regions.score_max > 0.6).all()
 
 
-def test_pycocotools_reads_the_regions_pixel_by_pixel(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pycocotools_reads_the_regions_pixel_by_pixel(out: Path) -> None:
     coco = COCO(str(out / "regions.coco.json"))
     assert len(coco.imgs) == 4
     compared = 0
@@ -226,3 +227,30 @@ def test_tables_are_all_written_or_none_even_if_the_last_bytes_do_not_fit(
     with pytest.raises(OutputError, match="the disk is full"):
         write_summaries(lambda: iter(many(6)), tmp_path)
     assert before == {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+
+@pytest.mark.fault(
+    "hostile files",
+    "results whose map is {name}",
+    "everything outside of the results: nothing is read or taken away",
+    sees="nothing: the image is scored again",
+)
+@pytest.mark.parametrize("name", ["../documents", "an absolute path", "a link that leads out"])
+def test_a_map_outside_of_the_results_is_none(name: str, tmp_path: Path) -> None:
+    out, documents = tmp_path / "out", tmp_path / "documents"
+    (out / "maps").mkdir(parents=True)
+    documents.mkdir()
+    (documents / "letter.txt").write_text("dear all")
+    (out / "maps" / "a.zarr").symlink_to(documents)
+    (out / "maps" / "b").symlink_to(documents.parent)
+    if name == "a link that leads out":
+        for linked in ("maps/a.zarr", "maps/b/documents"):
+            map_file = MapFile(format="zarr", path=linked, size=8)
+            assert not OutputSettings(maps="zarr").finished(map_file, out)
+            with pytest.raises(ValueError, match="leads out of"):
+                read_map(map_file, out, SCALE)
+            remove_map(map_file, out)
+    else:
+        with pytest.raises(ValidationError, match="below the folder maps"):
+            MapFile(format="zarr", path=str(documents) if name == "an absolute path" else name, size=8)
+    assert (documents / "letter.txt").read_text() == "dear all"

@@ -49,6 +49,11 @@ def test_an_answer_is_words_or_json_and_notes_are_beside_it() -> None:
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"path": "a", "nothing": None})
 
 
+@pytest.mark.fault(
+    "CLI signals",
+    "a command meets bad input, a full disk, or a slip of ours",
+    "nothing half written; the exit code says what it was",
+)
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
@@ -57,11 +62,12 @@ def test_an_answer_is_words_or_json_and_notes_are_beside_it() -> None:
         (KeyError("x"), 70, "This should not happen (KeyError: 'x'). Run it again with --debug"),
     ],
 )
-def test_an_error_is_a_sentence_and_a_traceback_only_when_it_is_asked_for(error, code, said) -> None:
+def test_an_error_is_a_sentence_and_a_traceback_only_when_it_is_asked_for(error, code, said, sees) -> None:
     result = ended_by(error)
     assert (result.exit_code, result.stdout) == (code, "")
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+    sees(" ".join(result.stderr.split()))
     debugged = ended_by(error, "--debug")
     assert debugged.exit_code == code
     assert "Traceback" in debugged.stderr
@@ -97,7 +103,8 @@ def test_the_flag_is_set_by_ctrl_c_and_the_handler_put_back() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_the_second_ctrl_c_ends_the_process_at_once() -> None:
+@pytest.mark.fault("CLI signals", "Ctrl-C, twice", "what is whole already; exit code 130")
+def test_the_second_ctrl_c_ends_the_process_at_once(sees) -> None:
     program = (
         "import time\n"
         "from napari_anoclip.cli.call import alone, command\n"
@@ -114,7 +121,7 @@ def test_the_second_ctrl_c_ends_the_process_at_once() -> None:
         assert process.stderr.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline() == "\n"
-        assert process.stderr.readline().startswith("Stopping as soon as what is under way is whole.")
+        assert sees(process.stderr.readline()).startswith("Stopping as soon as what is under way is whole.")
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 130

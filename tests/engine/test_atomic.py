@@ -45,6 +45,9 @@ def test_text_is_utf_8_with_plain_line_feeds(file):
     assert file.read_bytes() == b"\xc3\xbc\n"
 
 
+@pytest.mark.fault(
+    "caches and disks", "many threads replace one file at once", "one of the states, whole", sees="nothing"
+)
 def test_many_that_write_at_once_leave_one_whole_file(file):
     texts = [str(number) * 10_000 for number in range(10)]
     threads = [threading.Thread(target=atomic.write, args=(file, text)) for text in texts]

@@ -166,30 +166,36 @@ def test_a_missing_normalisation_is_clips_own(tmp_path):
     assert (loaded.mean, loaded.std) == (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
 
 
-def test_truncated_weights_are_refused(folder, tmp_path):
+@pytest.mark.fault("models and downloads", "the weights of a model folder are cut off", "the file as it is")
+def test_truncated_weights_are_refused(folder, tmp_path, sees):
     broken = save(tmp_path / "m", random_model())
     weights = broken / "open_clip_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    with pytest.raises(ModelError, match="damaged or incomplete"):
+    with pytest.raises(ModelError, match="damaged or incomplete") as refused:
         load(broken)
+    sees(refused.value)
 
 
-def test_weights_of_another_architecture_are_refused(tmp_path):
+@pytest.mark.fault("models and downloads", "weights of another architecture", "the file as it is")
+def test_weights_of_another_architecture_are_refused(tmp_path, sees):
     deeper = {**CONFIG, "vision_cfg": {**CONFIG["vision_cfg"], "layers": 3}}
-    with pytest.raises(ModelError, match="belong to another architecture"):
+    with pytest.raises(ModelError, match="belong to another architecture") as refused:
         load(save(tmp_path / "m", random_model(), config=deeper))
+    sees(refused.value)
 
 
+@pytest.mark.fault("hostile files", "code in the pickle of a checkpoint", "the machine: it does not run")
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path):
+def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path, sees):
     class Code:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "it ran"),)
 
     (tmp_path / "m.pt").write_bytes(pickle.dumps(Code()))
     (tmp_path / "m.json").write_text(json.dumps(CONFIG))
-    with pytest.raises(ModelError, match="could run code"):
+    with pytest.raises(ModelError, match="could run code") as refused:
         load(tmp_path / "m.pt")
+    sees(refused.value)
     assert not (tmp_path / "it ran").exists()
 
 
@@ -315,10 +321,12 @@ def test_precisions_that_a_device_lacks_are_sentences(monkeypatch):
         check_precision("int8", torch.device("cpu"))
 
 
-def test_a_model_that_does_not_fit_the_device_is_a_sentence(folder, monkeypatch):
+@pytest.mark.fault("memory", "a model that does not fit the memory of the GPU", "the model that was loaded before")
+def test_a_model_that_does_not_fit_the_device_is_a_sentence(folder, monkeypatch, sees):
     def full(*args, **kwargs):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(CLIP, "to", full)
-    with pytest.raises(DeviceMemoryError, match="does not fit into the memory of 'cpu'"):
+    with pytest.raises(DeviceMemoryError, match="does not fit into the memory of 'cpu'") as refused:
         load(folder)
+    sees(refused.value)

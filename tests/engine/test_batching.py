@@ -63,10 +63,12 @@ def test_memory_that_runs_out_later_repeats_only_the_batch_that_failed():
     assert asked == [(0, 4), (4, 8), (8, 12), (8, 10), (10, 12)]
 
 
-def test_a_single_item_that_does_not_fit_is_a_sentence():
+@pytest.mark.fault("memory", "the GPU has no memory for a single tile", "the model; the next run works")
+def test_a_single_item_that_does_not_fit_is_a_sentence(sees):
     function, asked = items_up_to(0, torch.cuda.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(DeviceMemoryError, match="single item"):
+    with pytest.raises(DeviceMemoryError, match="single item") as refused:
         run_in_batches(function, 5, 4)
+    sees(refused.value)
     assert asked == [(0, 4), (0, 2), (0, 1)]
 
 

@@ -109,6 +109,9 @@ def test_no_reference_is_refused(ano: AnoCLIP) -> None:
         ano.display_range(PROMPTS, references=[])
 
 
+@pytest.mark.fault(
+    "caches and disks", "the file of colour ranges is damaged", "the range is measured again and kept", sees="nothing"
+)
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', '{"a": {"low": 1}}', "\x00"])
 def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path, content: str) -> None:
     file = tmp_path / "ranges.json"
@@ -129,6 +132,7 @@ def test_a_folder_that_cannot_be_written_keeps_ranges_in_memory(tmp_path: Path) 
     assert store.get("a") == kept
 
 
+@pytest.mark.fault("caches and disks", "two processes write the colour ranges", "the ranges of both", sees="nothing")
 def test_two_processes_keep_each_others_ranges(tmp_path: Path) -> None:
     first, second = RangeStore(tmp_path / "r.json"), RangeStore(tmp_path / "r.json")
     first.put("a", DisplayRange(0.1, 0.2, "first"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -114,6 +115,20 @@ def test_code_in_a_plain_pickle_never_runs(tmp_path, protocol):
     assert not trace.exists()
     pickle.loads(file.read_bytes())
     assert trace.exists(), "this test would have noticed"
+
+
+@pytest.mark.fault("hostile files", "a checkpoint that is a zip bomb", "memory: nothing of it is unpacked")
+def test_a_file_that_unpacks_to_more_than_it_is_is_not_unpacked(tmp_path, trained, sees):
+    torch.save(trained.state_dict(), tmp_path / "model.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "model.pt") as whole,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for part in whole.infolist():
+            bomb.writestr(part.filename, whole.read(part) if "/data/" not in part.filename else bytes(1 << 22))
+    with pytest.raises(ModelError, match="damaged or incomplete") as refused:
+        load_weights(model(), tmp_path / "bomb.pt")
+    sees(refused.value)
 
 
 @pytest.mark.parametrize("archive", [True, False])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +223,7 @@ def test_cancel_stops_within_one_step_and_the_next_run_works(ano: AnoCLIP, pictu
     assert ano.detect(picture, PROMPTS, ADAPTING).map.shape == picture.shape[:2]
 
 
+@pytest.mark.fault("memory", "memory runs out for a batch", "the result, from smaller batches", sees="the heatmap")
 def test_memory_that_runs_out_halves_the_batch_and_goes_on(
     ano: AnoCLIP, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,16 +242,18 @@ def test_memory_that_runs_out_halves_the_batch_and_goes_on(
     assert max(sizes) > 2 >= sizes[-1]
 
 
+@pytest.mark.fault("memory", "memory is not enough for a single tile", "the model; the next run works")
 def test_memory_that_is_never_enough_is_said_and_the_next_run_works(
-    ano: AnoCLIP, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    ano: AnoCLIP, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch, sees: Callable[[object], str]
 ) -> None:
     def none_left(*args: object, **options: object) -> object:
         raise torch.OutOfMemoryError("simulated")
 
     with monkeypatch.context() as patch:
         patch.setattr(vision, "two_paths", none_left)
-        with pytest.raises(DeviceMemoryError, match="Memory ran out"):
+        with pytest.raises(DeviceMemoryError, match="Memory ran out") as refused:
             ano.detect(picture, PROMPTS)
+        sees(refused.value)
     assert ano.detect(picture, PROMPTS).map.shape == picture.shape[:2]
 
 
@@ -309,6 +312,7 @@ def test_tiles_of_one_picture_repeated_agree_without_seams(ano: AnoCLIP) -> None
     np.testing.assert_allclose(inner[:, 3:], inner[:, :-3], atol=1e-4)
 
 
+@pytest.mark.fault("threads", "one model is used by two threads", "the results that one thread gives", sees="nothing")
 def test_use_from_two_threads_gives_what_one_gives(ano: AnoCLIP, picture: np.ndarray) -> None:
     expected = ano.detect(picture, PROMPTS, TILES).map
     ano._images._cache.clear()

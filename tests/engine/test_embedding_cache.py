@@ -74,6 +74,12 @@ def test_given_arrays_stay_the_callers_own():
     np.testing.assert_array_equal(cache.get("model", ["a"])["a"], before)
 
 
+@pytest.mark.fault(
+    "caches and disks",
+    "the cache of embeddings is damaged: {case}",
+    "the damaged file, aside; what is encoded from now on",
+    sees="nothing: prompts are encoded again",
+)
 @pytest.mark.parametrize("damage", ["no database", "cut", "pages overwritten"])
 def test_damaged_file_is_put_aside_and_begun_anew(damage, tmp_path):
     path = tmp_path / FILE_NAME
@@ -112,6 +118,12 @@ def test_unusable_folder_leaves_the_memory_part_and_says_so_once(tmp_path, caplo
     assert "memory only" in caplog.text
 
 
+@pytest.mark.fault(
+    "caches and disks",
+    "the cache of embeddings can only be read",
+    "all embeddings, in memory",
+    sees="nothing: a line in the log",
+)
 def test_read_only_database_leaves_the_memory_part(tmp_path, caplog, monkeypatch):
     EmbeddingCache(tmp_path).put("model", vectors("a"))
     connect = sqlite3.connect
@@ -123,6 +135,12 @@ def test_read_only_database_leaves_the_memory_part(tmp_path, caplog, monkeypatch
     assert "readonly" in caplog.text
 
 
+@pytest.mark.fault(
+    "caches and disks",
+    "the disk is full (a limit of the system) while embeddings are kept",
+    "all embeddings, in memory",
+    sees="nothing: a line in the log",
+)
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX systems can")
 def test_full_disk_leaves_the_memory_part(tmp_path):
     script = """
@@ -141,6 +159,9 @@ def test_full_disk_leaves_the_memory_part(tmp_path):
     assert ended.stderr.count("memory only") == 1
 
 
+@pytest.mark.fault(
+    "caches and disks", "three processes write one cache of embeddings", "the embeddings of all three", sees="nothing"
+)
 def test_two_processes_share_a_folder(tmp_path):
     script = """
         import sys

@@ -20,8 +20,6 @@ from napari_anoclip.engine.imaging import (
     read_rgb,
 )
 
-UNIT = IntensityScaling(0.0, 1.0, "given")
-
 
 class Lazy:
     """An array of which only slices can be had, as dask, zarr and h5py offer them; counts the pixels read at once."""
@@ -59,6 +57,11 @@ def rgb_of(image, contrast_limits=None):
     return planes.permute(1, 2, 0).numpy()
 
 
+@pytest.mark.fault(
+    "inputs",
+    "what is no image is given to the engine: 0 pixels, complex, object, text, dates, five dimensions",
+    "the next call works",
+)
 @pytest.mark.parametrize(
     ("image", "words"),
     [
@@ -79,9 +82,10 @@ def rgb_of(image, contrast_limits=None):
         (torch.zeros(4, 4), "numpy"),
     ],
 )
-def test_what_is_no_image_is_refused_in_a_sentence(image, words):
+def test_what_is_no_image_is_refused_in_a_sentence(image, words, sees):
     with pytest.raises(ImageError, match=words) as refused:
         check_image(image)
+    sees(refused.value)
     assert ": give" in str(refused.value)
     assert str(refused.value).endswith(".")
 

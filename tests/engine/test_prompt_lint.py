@@ -36,10 +36,10 @@ def tokenizer():
         ({"normal_states": ["normal {}", "fine"]}, "placeholder", "normal_states[1]", "no {}"),
         ({"domains": ["photo of {}"]}, "placeholder", "domains[0]", "plain words"),
         ({"domains": ["photo", "image", "photo"]}, "duplicate", "domains[2]", "twice"),
-        ({"normal_prompts": ["a photo of the normal {}"]}, "duplicate", "normal", "1 prompt of the normal"),
-        ({"abnormal_states": ["damaged {}", "normal {}"]}, "both_sides", "normal", "2 prompts stand on both"),
+        ({"normal_prompts": ["a photo of the normal {}"]}, "duplicate", "normal", "normal side has 1 prompt"),
+        ({"abnormal_states": ["damaged {}", "normal {}"]}, "both_sides", "normal", "2 prompts in common"),
         ({"abnormal_states": []}, "empty_side", "abnormal", "abnormal side has no prompt"),
-        ({"normal_prompts": ["word " * 200]}, "too_long", "normal", "1 prompt of the normal side"),
+        ({"normal_prompts": ["word " * 200]}, "too_long", "normal", "normal side has 1 prompt"),
     ],
 )
 def test_each_fault_is_remarked_where_it_is(changes, kind, where, words, tokenizer):

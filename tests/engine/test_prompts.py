@@ -256,3 +256,18 @@ def test_save_refuses_what_load_would_and_leaves_the_old_file(small, tmp_path):
     assert PromptSet.load(path) == small
     with pytest.raises(PromptFileError, match="cannot be written"):
         small.save(tmp_path / "absent" / "set.yaml")
+
+
+def test_half_a_letter_is_refused_wherever_it_stands():
+    for half in ({"object": "plate \ud800"}, {"normal_states": ["normal {} \udc00"]}):
+        with pytest.raises(PromptError, match="half a letter"):
+            PromptSet.compose(**{"object": "plate", **half})
+    with pytest.raises(PromptError, match="half a letter"):
+        PromptSet.from_yaml('format: 1\nobject: plate\ntitle: "\\ud800"\n')
+
+
+def test_what_somebody_wrote_is_quoted_in_part_and_the_advice_stays():
+    with pytest.raises(PromptFileError) as refused:
+        PromptSet.from_yaml(f"format: 1\nobject: plate\nnormal_states:\n- {'very ' * 5000}good\n", source="mine.yaml")
+    assert len(str(refused.value)) < 500
+    assert str(refused.value).endswith("put it where the object's name belongs.")

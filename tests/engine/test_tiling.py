@@ -97,6 +97,16 @@ def test_a_pixel_lies_in_its_cell(axis, data):
     assert cell * axis.pitch - 1e-6 <= pixel + 0.5 <= (cell + 1) * axis.pitch + 1e-6
 
 
+def test_boxes_of_cells_lie_side_by_side_and_end_with_the_image():
+    lattice = Lattice(Axis.fit(30, 4), Axis.tiled(300, 15, 16, 1.0, 0.25))
+    assert lattice.box((1, 2)) == (7.5, 32, 15, 48)
+    assert lattice.box((3, 18)) == (22.5, 288, 30, 300)
+    for row, column in ((0, 0), (8, 16), (29, 299), (15, 31)):
+        top, left, bottom, right = lattice.box(lattice.cell_at((row, column)))
+        assert top <= row + 0.5 <= bottom
+        assert left <= column + 0.5 <= right
+
+
 @given(axes, axes, st.floats(0, 1))
 @settings(deadline=None, max_examples=40)
 def test_a_blend_of_a_constant_is_that_constant(rows, columns, value):
@@ -114,6 +124,30 @@ def test_tiles_that_agree_blend_to_what_they_were_cut_from():
     whole = np.random.default_rng(0).uniform(size=lattice.shape).astype(np.float32)
     tiles = np.stack([whole[row : row + TILE_CELLS, column : column + TILE_CELLS] for row, column in lattice.tiles])
     np.testing.assert_allclose(lattice.blend(tiles), whole, rtol=1e-6)
+
+
+def test_what_is_cut_for_the_tiles_lies_under_them_row_by_row():
+    lattice = tiled(300, 420)
+    whole = torch.arange(float(np.prod(lattice.shape))).reshape(lattice.shape)
+    parts = list(lattice.cut(whole))
+    assert len(parts) == len(lattice.tiles) > 3
+    for (row, column), part in zip(lattice.tiles, parts, strict=True):
+        expected = whole[row : row + TILE_CELLS, column : column + TILE_CELLS]
+        assert part.tolist() == expected.flatten().tolist()
+        assert len(part) == TILE_CELLS**2
+
+
+def test_the_token_of_a_cell_is_that_of_the_tile_that_weighs_most_there():
+    lattice = Lattice(Axis.tiled(64, 4, 8, 1.0, 0.5), Axis.tiled(48, 3, 8, 1.0, 0.3))
+    tokens = torch.arange(float(len(lattice.tiles) * 12)).reshape(len(lattice.tiles), 12, 1)
+    for cell in np.ndindex(lattice.shape):
+        tile, (row, column) = lattice.tile_at(cell)
+        assert lattice.token(tokens, cell).item() == tile * 12 + row * 3 + column
+
+
+def test_no_tile_holds_a_cell_beyond_the_lattice():
+    with pytest.raises(ValueError):
+        tiled(300, 420).tile_at((300, 0))
 
 
 def test_tiles_that_disagree_meet_without_a_seam():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,8 @@ import napari
 import numpy as np
 import pytest
 from gui.towers import brightness_model
+from napari.settings import get_settings
+from npe2 import PluginManifest
 
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.plugin import dock as dock_module
@@ -17,6 +20,24 @@ from napari_anoclip.plugin.dock import AnoCLIPDock
 from napari_anoclip.plugin.models import ModelShelf
 
 PROMPTS = PromptSet.preset("short", "plate")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def done_once() -> Iterator[None]:
+    """Each viewer looks through all installed packages, and writes napari's settings down; here neither changes."""
+    found = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda paths=(): iter(found))
+        patch.setattr(get_settings(), "_save_on_change", False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def little_to_look_through() -> Iterator[None]:
+    """What outlives a test is no garbage: napari collects, and so looks at all there is, for each layer that goes."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

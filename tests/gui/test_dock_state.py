@@ -62,6 +62,12 @@ def test_the_platforms_folder_is_the_default(monkeypatch):
     assert dock_state.state_file().parts[-2:] == ("napari-anoclip", "dock.json")
 
 
+@pytest.mark.fault(
+    "caches and disks",
+    "what the dock remembers is damaged",
+    "the damaged file, aside; the dock begins afresh",
+    sees="the dock with its defaults",
+)
 @pytest.mark.parametrize(
     "content",
     [

@@ -211,11 +211,14 @@ def test_not_now_leaves_it(panel, studio, out, answer, qtbot) -> None:
     assert [path.name for path in (out / "review-labels").iterdir()] == ["mine.txt"]
 
 
-def test_a_folder_that_cannot_be_written_is_said(panel, studio, out, answer, qtbot) -> None:
+@pytest.mark.fault(
+    "caches and disks", "the folder of an export is not there any more", "the review; another place can be chosen"
+)
+def test_a_folder_that_cannot_be_written_is_said(panel, studio, out, answer, qtbot, sees) -> None:
     choose(panel, "CSV of regions")
     answer(out / "gone" / "regions.csv")
     export(panel, qtbot)
-    assert said(panel).startswith("regions.csv cannot be written (")
+    assert sees(said(panel)).startswith("regions.csv cannot be written (")
     assert panel.notice.action == ""
 
 

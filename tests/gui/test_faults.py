@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 
+import dask.array as da
 import numpy as np
 import pytest
 import zarr
@@ -71,6 +73,7 @@ def says_one_sentence(dock, word):
     assert "Traceback" not in sentence
     assert dock.run_bar.run_button.isEnabled()
     assert not dock.run_bar.cancel_button.isEnabled()
+    return sentence
 
 
 def no_run_is_left():
@@ -87,6 +90,9 @@ def stack_of(planes=5):
 # What happens to the image while it is scored
 
 
+@pytest.mark.fault(
+    "layers changing under a run", "the image is renamed", "the map, under the new name", sees="the heatmap"
+)
 def test_the_image_is_renamed_during_the_run(ready, viewer, hold):
     let_go = hold(ready)
     viewer.layers["plate_07"].name = "plate_08"
@@ -95,6 +101,12 @@ def test_the_image_is_renamed_during_the_run(ready, viewer, hold):
     assert result_of(viewer, "plate_08").name.startswith("plate_08 · anomaly 0.")
 
 
+@pytest.mark.fault(
+    "layers changing under a run",
+    "the image is moved, rescaled or rotated",
+    "the map, where the image is now",
+    sees="the heatmap, on the image",
+)
 @pytest.mark.parametrize("change", [{"scale": (3, 3)}, {"translate": (5, -7)}, {"scale": (0.5, 2), "rotate": 30}])
 def test_the_image_is_moved_or_rescaled_during_the_run(ready, viewer, hold, change):
     let_go = hold(ready)
@@ -107,38 +119,51 @@ def test_the_image_is_moved_or_rescaled_during_the_run(ready, viewer, hold, chan
         np.testing.assert_allclose(result_of(viewer).data_to_world(pixel), image.data_to_world(pixel))
 
 
-def test_the_image_is_cropped_while_other_settings_are_tried(ready, viewer, run, hold, picture):
+@pytest.mark.fault(
+    "layers changing under a run",
+    "the image is cropped while other settings are tried",
+    "the cropped image; the next run works",
+)
+def test_the_image_is_cropped_while_other_settings_are_tried(ready, viewer, run, hold, picture, sees):
     run(ready)
     ready.controls.adapt.click()
     let_go = hold(ready)
     viewer.layers["plate_07"].data = picture[:50, :60]
     let_go()
-    says_one_sentence(ready, "changed")
+    sees(says_one_sentence(ready, "changed"))
     works_again(ready, viewer, run, picture)
 
 
-def test_a_stack_is_cropped_while_its_planes_are_scored(ready, viewer, hold, run, picture):
+@pytest.mark.fault("layers changing under a run", "a stack is cropped", "the cropped stack; the next run works")
+def test_a_stack_is_cropped_while_its_planes_are_scored(ready, viewer, hold, run, picture, sees):
     image = viewer.add_image(stack_of(), name="stack")
     ready.controls.image.choice = {**ready.controls.image.choice, "planes": "all"}
     let_go = hold(ready)
     image.data = image.data[:3, :30, :30]
     let_go()
-    says_one_sentence(ready, "changed")
+    sees(says_one_sentence(ready, "changed"))
     assert result_of(viewer, "stack") is None
     works_again(ready, viewer, run, picture)
 
 
-def test_a_stack_is_removed_while_its_planes_are_scored(ready, viewer, hold, run, picture):
+@pytest.mark.fault("layers changing under a run", "a stack is removed", "the next run works")
+def test_a_stack_is_removed_while_its_planes_are_scored(ready, viewer, hold, run, picture, sees):
     image = viewer.add_image(stack_of(), name="stack")
     ready.controls.image.choice = {**ready.controls.image.choice, "planes": "all"}
     let_go = hold(ready)
     del viewer.layers["stack"]
     let_go()
-    says_one_sentence(ready, "removed")
+    sees(says_one_sentence(ready, "removed"))
     assert results.find(viewer.layers, image) is None
     works_again(ready, viewer, run, picture)
 
 
+@pytest.mark.fault(
+    "layers changing under a run",
+    "another image is chosen",
+    "the map of the first image",
+    sees="the heatmap of the first image, and no score beside the second",
+)
 def test_another_image_is_chosen_during_the_run(ready, viewer, hold, run, picture):
     first = viewer.layers["plate_07"]
     let_go = hold(ready)
@@ -151,14 +176,17 @@ def test_another_image_is_chosen_during_the_run(ready, viewer, hold, run, pictur
     assert results.find(viewer.layers, second) is not None
 
 
-def test_the_results_of_an_image_that_was_removed(ready, viewer, run, picture):
+@pytest.mark.fault(
+    "layers changing under a run", "a map is left whose image was removed", "the map; it is not scored itself"
+)
+def test_the_results_of_an_image_that_was_removed(ready, viewer, run, picture, sees):
     run(ready)
     result = result_of(viewer)
     del viewer.layers["plate_07"]
     viewer.layers.selection.active = result
     ready.run_bar.run_button.click()
     assert ready.job.state is JobState.IDLE
-    says_one_sentence(ready, "image")
+    sees(says_one_sentence(ready, "image"))
     ready.controls.scoring.threshold.setValue(0.4)
     ready.restore_button.click()
     assert len(viewer.layers) == 1, "a map is not scored like an image"
@@ -168,6 +196,9 @@ def test_the_results_of_an_image_that_was_removed(ready, viewer, run, picture):
 # What the user deletes of ours
 
 
+@pytest.mark.fault(
+    "layers changing under a run", "the map is deleted while it is made anew", "a new map", sees="the new heatmap"
+)
 def test_the_result_is_deleted_while_it_is_made_anew(ready, viewer, run, hold):
     run(ready)
     let_go = hold(ready)
@@ -202,7 +233,12 @@ def test_the_result_is_deleted_and_colours_are_changed(ready, viewer, run, pictu
     works_again(ready, viewer, run, picture)
 
 
-def test_the_shape_looked_into_is_deleted_during_the_run(ready, viewer, hold, run, picture):
+@pytest.mark.fault(
+    "layers changing under a run",
+    "the shape that is looked into is deleted",
+    "the map of the shape as it was asked for",
+)
+def test_the_shape_looked_into_is_deleted_during_the_run(ready, viewer, hold, run, picture, sees):
     viewer.add_shapes([[[20, 60], [20, 100], [60, 100], [60, 60]]], shape_type="rectangle", name="region")
     viewer.layers.selection.active = viewer.layers["plate_07"]
     ready.controls.image.choice = {**ready.controls.image.choice, "region": "shape", "shape_layer": "region"}
@@ -212,7 +248,7 @@ def test_the_shape_looked_into_is_deleted_during_the_run(ready, viewer, hold, ru
     assert ready.notice.text == ""
     assert max(result_of(viewer).data.shape) < 50, "the region that was asked for"
     ready.run_bar.run_button.click()
-    says_one_sentence(ready, "no shapes layer")
+    sees(says_one_sentence(ready, "no shapes layer"))
     ready.controls.image.choice = {**ready.controls.image.choice, "region": "whole"}
     run(ready)
     assert result_of(viewer).data.shape == picture.shape[:2]
@@ -229,6 +265,12 @@ def test_the_result_is_deleted_while_the_look_back_is_held(ready, viewer, run, p
     works_again(ready, viewer, run, picture)
 
 
+@pytest.mark.fault(
+    "layers changing under a run",
+    "a layer is deleted while the probe reads: {case}",
+    "the next run and the next probe work",
+    sees="the probe is empty until the next place",
+)
 @pytest.mark.parametrize("gone", ["image", "result", "outlines"])
 def test_a_layer_is_deleted_while_the_probe_reads(ready, viewer, run, picture, gone, qtbot):
     run(ready)
@@ -243,8 +285,13 @@ def test_a_layer_is_deleted_while_the_probe_reads(ready, viewer, run, picture, g
     assert "score" in ready.probe.text.lower() or "0." in ready.probe.text
 
 
+@pytest.mark.fault(
+    "layers changing under a run",
+    "a layer is deleted while a comparison is made or shown: {case}",
+    "what was kept to compare; the viewer as it was before",
+)
 @pytest.mark.parametrize("gone", ["image", "cell"])
-def test_a_layer_is_deleted_while_a_comparison_is_made_or_shown(ready, viewer, run, picture, gone, qtbot):
+def test_a_layer_is_deleted_while_a_comparison_is_made_or_shown(ready, viewer, run, picture, gone, qtbot, sees):
     compare = ready.compare
     ready.sections["Compare"].open()
     compare.keep.click()
@@ -256,7 +303,7 @@ def test_a_layer_is_deleted_while_a_comparison_is_made_or_shown(ready, viewer, r
     qtbot.waitUntil(lambda: not compare.job.busy, timeout=LONG)
     if gone == "cell":
         del viewer.layers[0]
-    assert compare.notice.text.endswith(".")
+    assert sees(compare.notice.text).endswith(".")
     assert not [layer.name for layer in viewer.layers if layer.name != "plate_07"]
     works_again(ready, viewer, run, picture)
 
@@ -264,13 +311,16 @@ def test_a_layer_is_deleted_while_a_comparison_is_made_or_shown(ready, viewer, r
 # What happens to the model and to the prompts
 
 
-def test_the_model_is_unloaded_during_a_run(ready, viewer, hold, run, bright_is_bad, monkeypatch):
+@pytest.mark.fault(
+    "models and downloads", "the model is unloaded during a run", "the run ends with it; the next one loads it again"
+)
+def test_the_model_is_unloaded_during_a_run(ready, viewer, hold, run, bright_is_bad, monkeypatch, sees):
     loaded = []
     monkeypatch.setattr(AnoCLIP, "load", lambda name, **how: loaded.append(name) or bright_is_bad)
     let_go = hold(ready)
     ready.model_panel.unload_button.setEnabled(True)  # as it is after a first run
     ready.model_panel.unload_button.click()
-    assert "when the run under way ends" in ready.model_panel.said
+    assert "when the run under way ends" in sees(ready.model_panel.said)
     let_go()
     assert ready.notice.text == ""
     assert result_of(viewer) is not None
@@ -281,7 +331,10 @@ def test_the_model_is_unloaded_during_a_run(ready, viewer, hold, run, bright_is_
     assert ready.controls.model.note.endswith("ready")
 
 
-def test_the_prompt_file_is_edited_on_disk_during_a_run(ready, viewer, hold, run, tmp_path, qtbot):
+@pytest.mark.fault(
+    "caches and disks", "a prompt file is edited on disk during a run", "the run has the prompts that it began with"
+)
+def test_the_prompt_file_is_edited_on_disk_during_a_run(ready, viewer, hold, run, tmp_path, qtbot, sees):
     path = tmp_path / "mine.yaml"
     PROMPTS.save(path)
     document = ready.controls.document
@@ -291,6 +344,7 @@ def test_the_prompt_file_is_edited_on_disk_during_a_run(ready, viewer, hold, run
     PROMPTS.with_object("washer").save(path)
     row = ready.controls.prompts
     qtbot.waitUntil(lambda: "mine.yaml was changed" in row._notice.text, timeout=5000)
+    sees(row._notice.text)
     let_go()
     assert result_of(viewer).metadata["napari_anoclip"]["provenance"]["prompts"]["object"] == "plate"
     row._notice.act()
@@ -317,6 +371,9 @@ def test_the_prompt_file_is_deleted_during_a_run(ready, viewer, hold, run, tmp_p
 # Docks and viewers come and go
 
 
+@pytest.mark.fault(
+    "GUI lifetimes", "napari is closed while “Live” waits", "no thread is left", sees="the window closes"
+)
 def test_the_viewer_is_closed_while_live_waits(ready, viewer, run, qtbot):
     run(ready)
     ready.controls.live.setChecked(True)
@@ -329,6 +386,7 @@ def test_the_viewer_is_closed_while_live_waits(ready, viewer, run, qtbot):
     assert no_run_is_left()
 
 
+@pytest.mark.fault("GUI lifetimes", "napari is closed meanwhile: {case}", "no thread is left", sees="the window closes")
 @pytest.mark.parametrize("work", ["probe", "compare", "check", "look around", "stale"])
 def test_the_viewer_is_closed_while_something_is_worked_out(ready, viewer, run, work, use_model, bright_is_bad, qtbot):
     run(ready)
@@ -355,13 +413,15 @@ def test_the_viewer_is_closed_while_something_is_worked_out(ready, viewer, run, 
     qtbot.wait(50)
 
 
-def test_two_docks_in_one_viewer(ready, viewer, hold, picture, run, qtbot):
+@pytest.mark.fault("threads", "two docks run at once", "both results, one after the other")
+def test_two_docks_in_one_viewer(ready, viewer, hold, picture, run, qtbot, sees):
     second = AnoCLIPDock(viewer)
     viewer.window.add_dock_widget(second, name="AnoCLIP 2")
     second.controls.prompts.prefill({"object": "plate", "preset": "short"})
     let_go = hold(ready)
     second.run_bar.run_button.click()
     qtbot.waitUntil(lambda: "waiting for another run" in second.run_bar.stage, timeout=5000)
+    sees(second.run_bar.stage)
     let_go()
     qtbot.waitUntil(lambda: not second.job.busy, timeout=LONG)
     assert (ready.notice.text, second.notice.text) == ("", "")
@@ -397,6 +457,7 @@ def test_docks_in_two_viewers_run_at_once(ready, viewer, hold, make_napari_viewe
     run(ready)
 
 
+@pytest.mark.fault("GUI lifetimes", "the theme is switched during a run", "the run", sees="the heatmap")
 def test_the_theme_is_switched_during_a_run(ready, viewer, hold, run):
     let_go = hold(ready)
     for theme in ("light", "dark", "light"):
@@ -425,6 +486,9 @@ def test_the_dock_is_closed_and_opened_again_during_a_run(ready, viewer, hold, r
     assert result_of(viewer) is not None
 
 
+@pytest.mark.fault(
+    "GUI lifetimes", "the dock is closed after all its sections were used", "memory: no layer is held", sees="nothing"
+)
 def test_a_closed_dock_lets_go_of_the_layers(ready, viewer, run, qtbot):
     for section in ready.sections.values():
         section.open()
@@ -442,6 +506,12 @@ def test_a_closed_dock_lets_go_of_the_layers(ready, viewer, run, qtbot):
 # Images that are hardly any
 
 
+@pytest.mark.fault(
+    "inputs",
+    "an unusual image: {case}",
+    "the image; its map is finite everywhere",
+    sees="a heatmap of the size of the image",
+)
 @pytest.mark.parametrize(
     ("pixels", "layer"),
     [
@@ -467,17 +537,21 @@ def test_an_unusual_image_is_scored(ready, viewer, run, pixels, layer):
     assert np.isfinite(maps).all()
 
 
-def test_the_slider_is_outside_of_the_image(ready, viewer, run, picture):
+@pytest.mark.fault("inputs", "the slider stands outside of the chosen stack", "both stacks; the next run works")
+def test_the_slider_is_outside_of_the_image(ready, viewer, run, picture, sees):
     viewer.add_image(stack_of(12), name="longer")
     viewer.add_image(stack_of(5), name="shorter")
     viewer.dims.set_current_step(0, 9)
     ready.run_bar.run_button.click()
-    says_one_sentence(ready, "Move the slider")
+    sees(says_one_sentence(ready, "Move the slider"))
     viewer.dims.set_current_step(0, 3)
     run(ready)
     works_again(ready, viewer, run, picture)
 
 
+@pytest.mark.fault(
+    "layers changing under a run", "the viewer is turned to 3D", "the maps of both views", sees="the heatmap"
+)
 def test_the_viewer_is_turned_to_3d(ready, viewer, run, hold):
     viewer.add_image(stack_of(), name="stack")
     let_go = hold(ready)
@@ -525,6 +599,7 @@ class Counted:
         return np.asarray(self[:], dtype)
 
 
+@pytest.mark.fault("memory", "an image larger than memory", "memory: it is read in strips", sees="the heatmap")
 def test_a_stored_image_is_never_read_whole(ready, viewer, run, tmp_path, monkeypatch):
     """In small: of an image above the bounds, strips. The memory of a huge one is measured in the engine's tests."""
     side, bound = 3000, 1 << 20
@@ -543,3 +618,95 @@ def test_a_stored_image_is_never_read_whole(ready, viewer, run, tmp_path, monkey
     at = result.data_to_world((row, column))
     assert 600 <= at[0] < 1100
     assert 2000 <= at[1] < 2500
+
+
+# What the pixels lie in goes, or is of another kind than before
+
+
+@pytest.mark.fault(
+    "inputs",
+    "an image of type {case} takes the place of the one that was scored",
+    "the new pixels; its map is scored",
+    sees="the heatmap of the new pixels",
+)
+@pytest.mark.parametrize("kind", [bool, np.int64, np.float32, np.uint16], ids=lambda kind: np.dtype(kind).name)
+def test_pixels_of_another_type_take_the_place_of_those_that_were_scored(ready, viewer, run, kind):
+    image = viewer.add_image(np.full((40, 50), 90, np.uint8), name="changing")
+    run(ready)
+    image.data = np.eye(40, 50).astype(kind)
+    run(ready)
+    result = result_of(viewer, "changing")
+    assert result.data.shape == (40, 50)
+    assert np.isfinite(result.data).all()
+
+
+@pytest.mark.fault("layers changing under a run", "the pixels get another type", "the new pixels; the next run works")
+def test_the_pixels_get_another_type_during_the_run(ready, viewer, hold, run, picture, sees):
+    let_go = hold(ready)
+    viewer.layers["plate_07"].data = picture.astype(np.float32) / 255
+    let_go()
+    sees(says_one_sentence(ready, "changed"))
+    run(ready)
+
+
+@pytest.mark.fault("inputs", "a zarr array of which a chunk is damaged", "the layer; the next run works")
+def test_a_damaged_zarr_array_is_told(ready, viewer, run, picture, tmp_path, qtbot, sees):
+    folder = tmp_path / "plates.zarr"
+    stored = zarr.create_array(str(folder), shape=(64, 64), chunks=(64, 64), dtype="u1")
+    stored[:] = picture[:64, :64, 0]
+    viewer.add_image(stored, name="stored", contrast_limits=(0, 255))
+    for chunk in (folder / "c").rglob("*"):
+        if chunk.is_file():
+            chunk.write_bytes(b"no chunk")
+    with qtbot.waitSignal(ready.job.failed, timeout=LONG):
+        ready.run_bar.run_button.click()
+    sees(says_one_sentence(ready, "could not be read"))
+    works_again(ready, viewer, run, picture)
+
+
+@pytest.mark.fault("inputs", "a dask image that raises when it is read", "the layer; the next run works")
+def test_a_dask_image_that_raises_is_told(ready, viewer, run, picture, qtbot, sees):
+    broken = threading.Event()
+
+    def read(block):
+        if broken.is_set():
+            raise OSError("the disk has a scratch")
+        return block
+
+    lazy = da.from_array(picture, chunks=picture.shape).map_blocks(read, dtype=np.uint8)
+    viewer.add_image(lazy, name="lazy", rgb=True)
+    broken.set()
+    with qtbot.waitSignal(ready.job.failed, timeout=LONG):
+        ready.run_bar.run_button.click()
+    sees(says_one_sentence(ready, "the disk has a scratch"))
+    works_again(ready, viewer, run, picture)
+
+
+@pytest.mark.fault(
+    "inputs",
+    "an image of five dimensions",
+    "the layer; the plane that is shown is scored",
+    sees="the heatmap of that plane",
+)
+def test_an_image_of_five_dimensions_is_scored_where_it_is_looked_at(ready, viewer, run):
+    image = viewer.add_image(np.random.default_rng(0).integers(0, 255, (2, 3, 4, 40, 50), np.uint8), name="five")
+    viewer.dims.set_current_step(0, 1)
+    run(ready)
+    found = np.asarray(results.find(viewer.layers, image).data[1, 1, 1])
+    assert found.shape == (40, 50)
+
+
+@pytest.mark.fault(
+    "GUI lifetimes",
+    "the clock goes back an hour during a run",
+    "the map; seconds are never below nothing",
+    sees="the heatmap",
+)
+def test_the_clock_goes_back_during_a_run(ready, viewer, hold, monkeypatch):
+    let_go = hold(ready)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    let_go()
+    assert result_of(viewer) is not None
+    assert ready.notice.text == ""
+    assert "-" not in ready.run_bar.score

@@ -61,6 +61,7 @@ def test_cancel_goes_through_its_own_state(job, qtbot):
     assert states == [JobState.RUNNING, JobState.CANCELLING, JobState.IDLE]
 
 
+@pytest.mark.fault("threads", "a result comes after Cancel", "the layers as they were", sees="nothing")
 def test_a_result_that_comes_after_cancel_is_not_shown(job, qtbot):
     shown = []
     job.succeeded.connect(shown.append)
@@ -105,6 +106,7 @@ def test_the_next_run_works_after_a_failed_one(job, qtbot):
         job.start(lambda on_progress, cancel: "fine")
 
 
+@pytest.mark.fault("threads", "a dock closes while its thread works", "no thread is left", sees="the dock closes")
 def test_close_joins_the_thread_and_drops_what_it_had_to_say(job, qtbot):
     heard = []
     for signal in (job.progressed, job.succeeded, job.failed):

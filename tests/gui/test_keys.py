@@ -1,19 +1,12 @@
-"""One table of keys, in the help popup as in the documentation."""
+"""The table of keys, in the help popup; tests/documentation holds that the page has the same."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_anoclip.plugin.key_help import KeyHelp
-from napari_anoclip.plugin.keys import WORKBENCH, as_table
-
-
-def test_the_documentation_has_the_table():
-    page = Path(__file__).parents[2] / "docs" / "keys.md"
-    assert as_table() in page.read_text(encoding="utf-8")
+from napari_anoclip.plugin.keys import WORKBENCH
 
 
 def test_f1_lists_all_keys_of_the_workbench(dock, viewer, qtbot):

@@ -179,10 +179,15 @@ def test_the_shelf_is_free_again_after_a_failure(loads):
         pass
 
 
-def test_a_library_that_cannot_start_is_a_sentence(monkeypatch):
+@pytest.mark.fault("threads", "a library of torch cannot start within the window", "the viewer and its layers")
+def test_a_library_that_cannot_start_is_a_sentence(monkeypatch, sees):
     def fail():
         raise OSError("DLL load failed")
 
     monkeypatch.setattr(models, "_import_engine", fail)
-    with pytest.raises(ModelError, match="before napari opens its window"), borrow(ModelShelf()):
+    with (
+        pytest.raises(ModelError, match=r"PyTorch could not start\..*start napari again") as refused,
+        borrow(ModelShelf()),
+    ):
         pass
+    sees(refused.value)

@@ -200,7 +200,12 @@ def test_a_file_changed_meanwhile_is_noticed_and_read_again_at_a_click(saved, qt
     qtbot.waitUntil(lambda: any("another program" in said for said, _ in notices[2:]))
 
 
-def test_a_file_changed_meanwhile_is_never_overwritten_unasked(saved, qtbot, notices, tmp_path):
+@pytest.mark.fault(
+    "caches and disks",
+    "a prompt file was changed by somebody else and is saved",
+    "their file, until “Replace it” is pressed",
+)
+def test_a_file_changed_meanwhile_is_never_overwritten_unasked(saved, qtbot, notices, tmp_path, sees):
     path = tmp_path / "leather.yaml"
     theirs = saved.value.with_object("suede").to_yaml()
     path.write_text(theirs)
@@ -208,6 +213,7 @@ def test_a_file_changed_meanwhile_is_never_overwritten_unasked(saved, qtbot, not
     qtbot.waitUntil(lambda: len(notices) == 1)  # it was noticed, and the user saves all the same
     saved.save()
     qtbot.waitUntil(lambda: notices[-1][1] == "Replace it")
+    sees(notices[-1][0])
     assert path.read_text() == theirs
     with qtbot.waitSignal(saved.recent_changed):
         notices.do()
@@ -223,13 +229,14 @@ def test_a_file_deleted_meanwhile_is_written_anew(saved, qtbot, tmp_path):
     assert PromptSet.load(tmp_path / "leather.yaml") == saved.value
 
 
-def test_what_cannot_be_saved_is_said(document, qtbot, notices, tmp_path):
+@pytest.mark.fault("caches and disks", "prompts are saved into a folder that is not there", "the prompts, unsaved")
+def test_what_cannot_be_saved_is_said(document, qtbot, notices, tmp_path, sees):
     with qtbot.waitSignal(document.noticed):
         document.save()
     assert "Save as" in notices[-1][0]
     with qtbot.waitSignal(document.noticed):
         document.save(tmp_path / "no folder" / "leather.yaml")
-    assert "cannot be written" in notices[-1][0]
+    assert "cannot be written" in sees(notices[-1][0])
     add(document, "without a place for the object")
     with qtbot.waitSignal(document.noticed):
         document.save(tmp_path / "leather.yaml")

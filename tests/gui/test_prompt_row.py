@@ -98,6 +98,13 @@ def test_surface_and_object_choose_the_papers_prompts(row):
     assert row._kinds["texture"].isChecked()
 
 
+def test_a_named_object_stays_though_the_preset_has_the_same_word(row):
+    row.prefill({"object": "circuit board", "preset": "electronics"})
+    row._kinds["texture"].click()
+    assert row._object.text() == "circuit board"
+    assert row.prompts == PromptSet.preset("paper-texture", "circuit board")
+
+
 def test_surface_and_object_keep_prompts_that_were_edited(row):
     add(row, "{} with hole")
     row._kinds["object"].click()

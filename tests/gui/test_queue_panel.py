@@ -265,13 +265,19 @@ def test_a_session_that_somebody_has_open_does_not_hold_up_the_pictures(panel, f
         session.close()
 
 
-def test_broken_and_vanished_files_are_passed_over_in_a_sentence(panel, reviewer, folder, qtbot, heard):
+@pytest.mark.fault(
+    "sessions",
+    "pictures of a reviewed folder are broken",
+    "the verdicts; the broken ones are tried again when they are mended",
+)
+def test_broken_and_vanished_files_are_passed_over_in_a_sentence(panel, reviewer, folder, qtbot, heard, sees):
     (folder / "plate_1.png").write_bytes(b"nothing")
     (folder / "plate_2.png").write_bytes(b"nothing")
     opened(panel, qtbot, folder)
     reviewer.judge(Verdict.DEFECT)
     wait_for(panel, qtbot, "plate_3.png")
     assert "2 pictures cannot be read and were passed over: plate_1.png, plate_2.png." in sentences(heard)
+    sees(next(s for s in sentences(heard) if "passed over" in s))
     assert panel.pictures.itemText(1) == "✕ plate_1.png, cannot be read"
     assert panel.progress == "1 of 2 judged · 2 cannot be read"
     save(folder / "plate_2.png", 2)
@@ -285,7 +291,10 @@ def test_broken_and_vanished_files_are_passed_over_in_a_sentence(panel, reviewer
     assert panel.position == "image 3 of 4"
 
 
-def test_a_folder_that_vanished_is_told_once_and_nothing_is_held_against_its_pictures(panel, folder, qtbot, heard):
+@pytest.mark.fault("sessions", "a reviewed folder is renamed", "the picture that is shown, and the place in the queue")
+def test_a_folder_that_vanished_is_told_once_and_nothing_is_held_against_its_pictures(
+    panel, folder, qtbot, heard, sees
+):
     opened(panel, qtbot, folder, regions=False)
     away = folder.with_name("away")
     qtbot.waitUntil(lambda: not panel.walk.loader.ahead.busy)
@@ -293,6 +302,7 @@ def test_a_folder_that_vanished_is_told_once_and_nothing_is_held_against_its_pic
     panel.next()
     sentence = "The folder “2026-11” is not there any more. Put it back, or open another one."
     qtbot.waitUntil(lambda: sentence in sentences(heard))
+    sees(sentence)
     assert shown(panel) == "plate_0.png"
     assert panel.position == "image 1 of 4"
     away.rename(folder)
@@ -405,6 +415,12 @@ def test_long_names_do_not_widen_the_dock(panel, folder, qtbot, tmp_path):
     assert str(long) in panel.folder_button.toolTip()
 
 
+@pytest.mark.fault(
+    "GUI lifetimes",
+    "the review dock is closed while a folder is gone through",
+    "the session; no thread is left",
+    sees="the dock closes",
+)
 def test_closing_in_the_middle_of_it_all_leaves_no_thread(panel, folder, qtbot):
     panel.open_folder(folder)
     qtbot.waitUntil(lambda: panel.position == "image 1 of 4")

@@ -1,4 +1,9 @@
-"""A user who does a hundred things at random: nothing breaks, nothing leaks, and the dock still works."""
+"""A user who does anything at random: nothing breaks, nothing leaks, and the docks still work.
+
+In `make test` that is a few dozen things with one dock or both. With ``--thorough``, as in `make faults`, it is a
+thousand things for each of five seeds, over the whole plugin: docks are closed and opened again, folders and sessions
+dropped. A failure shows the seed and what was done until then.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,14 @@ import random
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from gui.conftest import PROMPTS
 from gui.probing import Mouse
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QDesktopServices, QKeySequence
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -37,10 +43,15 @@ from napari_anoclip.engine.errors import DeviceError, DownloadError
 from napari_anoclip.engine.settings import AnoCLIPSettings
 from napari_anoclip.plugin import model_download, results
 from napari_anoclip.plugin.models import ModelChoice
+from napari_anoclip.review.session import Session
 
-ACTIONS = 100
+QUICK, THOROUGH = (40, 2), (1000, 5)
+"""How many things are done, for how many seeds."""
+
 WORDS = ("plate", "", "   ", "screw {", "Schraube aus Öl", "螺丝", "worn {} by {domain}", "x" * 300, "builtin", "0.3")
 KEYS = ("Ctrl+Return", "Ctrl+Shift+Return", "Esc", "Ctrl+Z", "Ctrl+Shift+Z", "Tab", "Del", "Space", "F1", "Ctrl+V")
+REVIEW_KEYS = (*"DFUNPGEM123", "Z", "Z", "Shift+Z", "Esc", "PgDown", "PgUp")
+DOCKS = ("AnoCLIP", "AnoCLIP Review")
 PAUSES = (0, 0, 0, 20, 180)
 """Milliseconds: mostly none; the last is longer than what waits for quiet."""
 
@@ -52,27 +63,35 @@ class RandomUser:
 
     Parameters
     ----------
-    dock, viewer
+    viewer
         What is used.
+    docks : dict
+        The open docks by their name.
     seed : int
         Of the draws.
+    home : Path, optional
+        A folder of pictures and sessions that may be dropped; with it, docks are closed and opened, too.
     """
 
-    def __init__(self, dock, viewer, seed: int) -> None:
-        self._dock = dock
+    def __init__(self, viewer, docks: dict[str, QWidget], seed: int, home: Path | None = None) -> None:
         self._viewer = viewer
+        self.docks = docks
         self._random = random.Random(seed)
         self._names = itertools.count()
         self._mouse = Mouse(viewer)
+        self._home = home
+        self._dock = next(iter(docks.values()))
         self.seen: dict[int, tuple[str, weakref.ref]] = {}
-
-    def turn_to(self, dock) -> None:
-        """Use another dock from now on."""
-        self._dock = dock
 
     def act(self) -> str:
         """Do one thing; give its name."""
         kinds = [self._control] * 10 + [self._menu, self._section, self._key, self._row] + [self._in_the_viewer] * 5
+        if "AnoCLIP Review" in self.docks:
+            kinds += [self._review_key] * 2
+        if self._home is not None:
+            kinds += [self._drop, self._come_and_go] if self._random.random() < 0.3 else []
+        names = list(self.docks)
+        self._dock = self.docks[self._random.choices(names, [4 if "Review" in name else 1 for name in names])[0]]
         name, do = self._random.choice(kinds)()
         print(name)  # shown by pytest where a test fails
         do()
@@ -152,6 +171,32 @@ class RandomUser:
             QTest.keySequence(widget, QKeySequence(keys))
 
         return f"key {keys} on {type(widget).__name__} “{widget.accessibleName()}”", press
+
+    def _review_key(self) -> Action:
+        """A key of the review, on the canvas or in its dock."""
+        keys = self._random.choice(REVIEW_KEYS)
+        canvas = self._viewer.window._qt_window.centralWidget()
+        widget = self._random.choice([canvas, self.docks["AnoCLIP Review"]])
+
+        def press() -> None:
+            widget.setFocus()
+            QTest.keySequence(widget, QKeySequence(keys))
+
+        return f"key {keys} on {type(widget).__name__}", press
+
+    def _drop(self) -> Action:
+        """Drop a folder of pictures, a picture, a session, or something else on a dock."""
+        paths = [self._home, *self._home.iterdir()]
+        path = self._random.choice(paths)
+        return f"drop {path.name} on {type(self._dock).__name__}", lambda: drop(self._dock, path)
+
+    def _come_and_go(self) -> Action:
+        """Close a dock, or open the one that is closed; the last one stays."""
+        closed = [name for name in DOCKS if name not in self.docks]
+        if closed:
+            return f"open {closed[0]}", lambda: self.docks.update({closed[0]: opened(self._viewer, closed[0])})
+        name = self._random.choice(DOCKS)
+        return f"close {name}", lambda: self._viewer.window.remove_dock_widget(self.docks.pop(name))
 
     def _row(self) -> Action:
         """Point at a row of a list or table."""
@@ -273,65 +318,93 @@ def no_slip(caplog) -> Iterator[None]:
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR and "anoclip" in r.name] == []
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_hundred_things_at_random(seed, dock, viewer, use_model, bright_is_bad, picture, run, away, no_slip, qtbot):
-    use_model(bright_is_bad)
-    print(f"seed {seed}")
-    window = viewer.window._qt_window
-    # Mesa's software drawing crashes now and then in 3D, with napari alone too.
-    viewer.window._qt_viewer.canvas.native.hide()
-    window.show()
-    with qtbot.waitActive(window):
-        window.activateWindow()
-    viewer.add_image(picture[:, :, 0].copy(), name="plate")
-    user = RandomUser(dock, viewer, seed)
-    draw = random.Random(seed)
-    for _ in range(ACTIONS):
-        user.act()
-        qtbot.wait(draw.choice(PAUSES))
-    assert window.isVisible()
-    is_alive_and_works(dock, viewer, picture, run, qtbot)
-    lets_go_of_every_layer(user, viewer, qtbot)
-    viewer.window.remove_dock_widget(dock)
-    assert [thread.name for thread in threading.enumerate() if thread.name == "anoclip-run"] == []
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A few short users, or a few long ones of everything."""
+    thorough = metafunc.config.getoption("--thorough")
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range((THOROUGH if thorough else QUICK)[1]))
+        metafunc.parametrize("docks", ["everything"] if thorough else ["the workbench", "both docks"])
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_hundred_things_at_random_in_a_review(
-    seed, dock, viewer, use_model, bright_is_bad, picture, run, away, no_slip, tmp_path, monkeypatch, qtbot
+@pytest.mark.timeout(1200)
+@pytest.mark.fault(
+    "GUI lifetimes",
+    "a user who does anything at random, with {docks} (a thousand things, five times, by `make faults`)",
+    "the window; the next run works, every layer is let go of and no thread is left",
+    sees="the docks, which still work",
+)
+def test_anything_at_random(
+    seed,
+    docks,
+    dock,
+    viewer,
+    use_model,
+    bright_is_bad,
+    picture,
+    run,
+    away,
+    no_slip,
+    tmp_path,
+    monkeypatch,
+    qtbot,
+    thorough,
 ):
     use_model(bright_is_bad)
-    folders = itertools.cycle(["", str(tmp_path / "missing"), str(pictures(tmp_path / "line 3", picture)), ""])
+    home = pictures(tmp_path / "line 3", picture)
+    folders = itertools.cycle(["", str(tmp_path / "missing"), str(home), ""])
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: next(folders))
-    print(f"seed {seed}")
+    print(f"seed {seed}, {docks}")
+    # Mesa's software drawing crashes now and then in 3D, with napari alone too.
     viewer.window._qt_viewer.canvas.native.hide()
     window = viewer.window._qt_window
     window.show()
     with qtbot.waitActive(window):
         window.activateWindow()
     viewer.add_image(picture[:, :, 0].copy(), name="plate")
-    _, review = viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP Review")
-    run(dock)
-    values = results.find(viewer.layers, viewer.layers["plate"]).data
-    qtbot.waitUntil(lambda: review.reviewer.result is not None)
-    review.reviewer.set_threshold(float(values.min() + values.max()) / 2)
-    user = RandomUser(dock, viewer, seed)
+    used = {"AnoCLIP": dock}
+    if docks != "the workbench":
+        used["AnoCLIP Review"] = review = opened(viewer, "AnoCLIP Review")
+        run(dock)
+        values = results.find(viewer.layers, viewer.layers["plate"]).data
+        qtbot.waitUntil(lambda: review.reviewer.result is not None)
+        review.reviewer.set_threshold(float(values.min() + values.max()) / 2)
+    user = RandomUser(viewer, used, seed, home if docks == "everything" else None)
     draw = random.Random(seed)
-    for _ in range(ACTIONS):
-        user.turn_to(review if draw.random() < 0.8 else dock)
+    for _ in range((THOROUGH if thorough else QUICK)[0]):
         user.act()
         qtbot.wait(draw.choice(PAUSES))
     assert window.isVisible()
-    viewer.window.remove_dock_widget(review)
-    is_alive_and_works(dock, viewer, picture, run, qtbot)
+    if "AnoCLIP Review" in used:
+        viewer.window.remove_dock_widget(used["AnoCLIP Review"])
+    workbench = used.get("AnoCLIP") or opened(viewer, "AnoCLIP")
+    is_alive_and_works(workbench, viewer, picture, run, qtbot)
     lets_go_of_every_layer(user, viewer, qtbot)
-    viewer.window.remove_dock_widget(dock)
+    viewer.window.remove_dock_widget(workbench)
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("anoclip")] == []
+
+
+def opened(viewer, name):
+    """A dock, as from the Plugins menu."""
+    return viewer.window.add_plugin_dock_widget("napari-anoclip", name)[1]
+
+
+def drop(widget: QWidget, path: Path) -> None:
+    """Drop a file or folder on a widget, if that would take it."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    no = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, *no)
+    enter.ignore()
+    QApplication.sendEvent(widget, enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, *no))
 
 
 def pictures(folder, picture):
     """A folder of three pictures, one of them damaged."""
     folder.mkdir()
+    Session.open(folder / "theirs.anoclip").close()
+    (folder / "notes.txt").write_text("nothing to see")
     for name in ("part_1.png", "part_2.png"):
         imsave(folder / name, np.roll(picture, len(list(folder.iterdir())) * 7, axis=1), check_contrast=False)
     (folder / "part_3.png").write_bytes(b"no picture")

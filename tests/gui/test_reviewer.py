@@ -216,13 +216,16 @@ def test_a_session_beside_the_image_is_opened_by_itself(viewer, dock, on_disk, q
     again.close_down()
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_another_one_taken(viewer, dock, on_disk, qtbot, monkeypatch):
+@pytest.mark.fault(
+    "sessions", "no session can be made beside the image", "the verdict, in a session of a folder of the user"
+)
+def test_a_folder_that_cannot_be_written_is_said_and_another_one_taken(viewer, dock, on_disk, qtbot, monkeypatch, sees):
     monkeypatch.setattr(review_store, "beside", lambda file: Path("/proc/none/line3.anoclip"))
     reviewer = open_file(viewer, on_disk, qtbot)
     with qtbot.waitSignal(reviewer.said) as said:
         reviewer.judge(Verdict.DEFECT)
     assert "cannot be made" in said.args[0]
-    assert "instead" in said.args[0]
+    assert "instead" in sees(said.args[0])
     assert reviewer.session.folder == review_store.own_folder()
     reviewer.close_down()
 
@@ -238,12 +241,13 @@ def test_what_was_judged_before_goes_into_the_session_that_is_opened(reviewer, t
     assert reviewer.session.review.images[reviewer.entry.key].judgements
 
 
-def test_a_session_that_is_open_elsewhere_is_offered_to_be_taken_over(reviewer, tmp_path, qtbot):
+@pytest.mark.fault("sessions", "a session that somebody else has open", "their session, until “Take over” is pressed")
+def test_a_session_that_is_open_elsewhere_is_offered_to_be_taken_over(reviewer, tmp_path, qtbot, sees):
     folder = tmp_path / "theirs.anoclip"
     theirs = Session.open(folder, owner="Ann")
     with qtbot.waitSignal(reviewer.said) as said:
         reviewer.open_session(folder)
-    assert "Ann" in said.args[0]
+    assert "Ann" in sees(said.args[0])
     assert said.args[1] == "Take over"
     with qtbot.waitSignal(reviewer.session_changed):
         said.args[2]()

@@ -259,8 +259,9 @@ def test_a_record_of_a_newer_version_is_kept_and_told(viewer, flat, tmp_path):
         restore_values(again)
 
 
+@pytest.mark.fault("caches and disks", "the disk is full while a map is saved", "the file that was there before")
 @pytest.mark.parametrize("ending", [".anomaly.tif", ".anomaly.zarr"])
-def test_what_was_there_stays_if_writing_fails(flat, tmp_path, ending, monkeypatch, viewer, guard):
+def test_what_was_there_stays_if_writing_fails(flat, tmp_path, ending, monkeypatch, viewer, guard, sees):
     path = tmp_path / f"map{ending}"
     flat.save(str(path))
     (before,) = viewer.open(str(path), plugin=None)
@@ -271,8 +272,9 @@ def test_what_was_there_stays_if_writing_fails(flat, tmp_path, ending, monkeypat
 
     monkeypatch.setattr(writer, "_write_tiff", full)
     monkeypatch.setattr(writer, "_write_zarr", full)
-    with pytest.raises(ImageError, match=r"cannot be saved \(No space left on device\)\. Choose another folder\."):
+    with pytest.raises(ImageError, match=r"cannot be saved \(the disk is full\)\. Choose another folder\.") as refused:
         flat.save(str(path))
+    sees(refused.value)
     (after,) = viewer.open(str(path), plugin=None)
     np.testing.assert_array_equal(np.asarray(after.data), data)
     assert list(tmp_path.iterdir()) == [path]

@@ -239,6 +239,9 @@ def test_a_mask_that_marks_nothing_is_a_sentence_and_changes_nothing(scored, vie
     assert scored.display.threshold is None
 
 
+@pytest.mark.fault(
+    "inputs", "a mask of another size than the image", "the masks that fit", sees="the masks that fit, and no other"
+)
 def test_masks_of_another_size_and_our_own_contours_are_not_offered(scored, viewer):
     viewer.add_labels(np.zeros((7, 9), int), name="other")
     viewer.add_layer(Labels(np.ones((40, 60), int), name="contour", metadata={METADATA_KEY: {}}))
@@ -293,6 +296,12 @@ def test_the_last_colour_stays_above_the_first(scored):
     scored.range.buttons["manual"].click()
     scored.range.low.setValue(0.95)
     assert scored.display.high > scored.display.low == 0.95
+
+
+def test_the_last_colour_stays_above_the_first_before_anything_was_scored(panel):
+    panel.range.buttons["manual"].click()
+    panel.range.high.setValue(0)
+    assert panel.display.high > panel.display.low == 0
 
 
 def test_good_images_from_layers_that_are_selected(scored, viewer, qtbot):

@@ -175,6 +175,12 @@ def test_every_link_within_it_leads_somewhere(studio, tmp_path):
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(names)
 
 
+@pytest.mark.fault(
+    "hostile files",
+    "HTML, quotes and templates in names, kinds, notes and prompts of the report",
+    "the report: it runs nothing",
+    sees="the words as they are",
+)
 def test_words_of_others_are_shown_and_never_obeyed(tmp_path):
     studio = Studio(tmp_path)
     studio.add("a.png", [judgement(1, kind=EVIL, note=EVIL, top_prompt=EVIL)])

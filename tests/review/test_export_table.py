@@ -119,6 +119,12 @@ def test_the_table_itself_has_words_as_they_were_said(studio):
     assert regions_table([]).columns.tolist() == list(COLUMNS)
 
 
+@pytest.mark.fault(
+    "hostile files",
+    "a formula (=cmd|…) in names and notes of a CSV",
+    "the spreadsheet: it runs nothing",
+    sees="the words after an apostrophe",
+)
 @pytest.mark.parametrize(
     "begin", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "  =", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 )

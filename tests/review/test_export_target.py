@@ -83,9 +83,12 @@ def test_cancelled_at_any_step_nothing_is_there(name, studio, out):
     assert tree(out) != before
 
 
+@pytest.mark.fault(
+    "caches and disks", "the disk is full during an export", "what was exported before; nothing half written"
+)
 @pytest.mark.parametrize("name", EXPORTS)
 @pytest.mark.parametrize("before", [True, False], ids=["over an old one", "anew"])
-def test_on_a_full_disk_nothing_half_written_is_there(name, studio, out, before, monkeypatch):
+def test_on_a_full_disk_nothing_half_written_is_there(name, studio, out, before, monkeypatch, sees):
     if before:
         run(name, studio, out)
     was = tree(out)
@@ -104,8 +107,11 @@ def test_on_a_full_disk_nothing_half_written_is_there(name, studio, out, before,
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full(Path.write_bytes))
         patch.setattr(tifffile, "imwrite", full(tifffile.imwrite))
-        with pytest.raises(ExportError, match=r"cannot be written \(the disk is full\)\. Choose another place\."):
+        with pytest.raises(
+            ExportError, match=r"cannot be written \(the disk is full\)\. Choose another place\."
+        ) as refused:
             run(name, studio, out, overwrite=before)
+        sees(refused.value)
     assert tree(out) == was
 
 
@@ -118,6 +124,12 @@ def test_progress_goes_up_to_the_end(name, studio, out):
     assert steps[-1].done == steps[-1].total > 0
 
 
+@pytest.mark.fault(
+    "hostile files",
+    "../, absolute and reserved names of images and kinds in exports",
+    "everything outside of the folder",
+    sees="files within the folder that was chosen",
+)
 @pytest.mark.parametrize("name", EXPORTS)
 def test_names_lead_nowhere_outside_and_nothing_gets_lost(name, tmp_path, out):
     studio = Studio(tmp_path / "pictures")

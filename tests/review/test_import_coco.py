@@ -258,6 +258,9 @@ def test_a_name_that_could_be_either_of_two_pictures(pictures):
         load(pictures, content(images=images))
 
 
+@pytest.mark.fault(
+    "hostile files", "../ and absolute names of pictures in a COCO file", "everything outside of the folder of pictures"
+)
 @pytest.mark.parametrize(
     "name",
     [
@@ -280,13 +283,13 @@ def test_a_name_that_could_be_either_of_two_pictures(pictures):
         "x.exe",
     ],
 )
-def test_names_that_lead_elsewhere_are_not_followed(name, tmp_path):
+def test_names_that_lead_elsewhere_are_not_followed(name, tmp_path, sees):
     home = tmp_path / "home"
     (home / "deep").mkdir(parents=True)
     Image.fromarray(pixels()).save(tmp_path / "outside.png")
     with pytest.raises(UnsafeName) as caught:
         load(home, content(images=[{"id": 1, "file_name": name}], annotations=[]))
-    assert "\n" not in str(caught.value)
+    assert "\n" not in sees(caught.value)
     assert "\0" not in str(caught.value)
 
 

@@ -169,9 +169,10 @@ def test_a_data_set_without_masks_is_told_before_anything_is_read(root):
         import_data_set(root)
 
 
-def test_a_mask_of_another_size(root):
+@pytest.mark.fault("inputs", "a mask of another size than its picture", "the other pictures come in")
+def test_a_mask_of_another_size(root, sees):
     save(root / "ground_truth" / "crack" / "0_mask.png", drawn(CORNER, shape=(30, 24)))
-    assert left_out(root) == (
+    assert sees(left_out(root)) == (
         "crack/0.png: The mask 0_mask.png has 30 × 24 pixels, but 0.png has 24 × 30. "
         "A mask has to be as large as its picture."
     )

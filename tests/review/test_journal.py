@@ -77,6 +77,12 @@ def test_it_goes_on_where_it_ended(path, begun):
     assert words(path) == [1, 2]
 
 
+def test_a_journal_in_which_nothing_happened_yet_is_whole(path):
+    journal.create(path, [])
+    found = journal.read(path)
+    assert (found.last, found.whole) == (0, True)
+
+
 @pytest.mark.parametrize("cut", [1, 2, 20, 60])
 def test_a_torn_last_line_is_left_out_and_the_next_one_is_not_harmed(path, begun, cut):
     one = begun()
@@ -228,3 +234,23 @@ def test_lines_of_another_window_are_not_among_them(path, begun):
     assert one.contents() == [("kinds", '["crack"]'), ("word", "1"), ("word", "2")]
     path.unlink()
     assert one.contents() is None
+
+
+def test_a_file_that_lost_a_line_or_is_of_another_journal_does_not_have_them(path, begun):
+    one = begun()
+    one.append("word", "1")
+    one.append("word", "2")
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    assert one.contents() is None
+    path.unlink()
+    journal.create(path, [("kinds", "[]"), ("word", "3"), ("word", "4")])
+    assert one.contents() is None
+
+
+def test_its_thread_sleeps_when_all_is_on_the_disk(begun, monkeypatch):
+    one, rounds = begun(), []
+    sync = one._sync
+    monkeypatch.setattr(one, "_sync", lambda: (rounds.append(1), sync()))
+    one.append("word", "1")
+    time.sleep(0.2)
+    assert 1 <= len(rounds) <= 2

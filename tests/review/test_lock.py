@@ -37,6 +37,7 @@ def test_given_back_it_can_be_taken(tmp_path, file):
     Lock.take(tmp_path).check()
 
 
+@pytest.mark.fault("sessions", "a session is locked by a process that is dead", "the session opens", sees="nothing")
 def test_one_that_a_dead_process_left_is_in_nobodys_way(tmp_path, file):
     code = "import sys, pathlib, napari_anoclip.review.lock as lock; lock.Lock.take(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
@@ -107,6 +108,12 @@ def test_touched_by_a_copying_program_it_is_still_ours(tmp_path, file):
     held.check()
 
 
+@pytest.mark.fault(
+    "caches and disks",
+    "the disk is full when a session is locked",
+    "no half lock is left in the way",
+    sees="that the session can only be read",
+)
 def test_a_full_disk_leaves_no_half_lock(tmp_path, file, monkeypatch):
     real = type(file).open
 

@@ -114,6 +114,11 @@ class TestAShapeThatAPersonChose:
         assert [(one.id, one.second_look) for one in matching.regions] == [(4, ""), (1, "")]
         assert matching.regions[0].mask == judgement.mask
 
+    def test_takes_in_what_is_found_half_within_it(self, how):
+        judgement = said(4, box(10, 10, 6, 20), DEFECT, **how)
+        matching = match([found(box(10, 7, 4, 6)), found(box(10, 27, 4, 6))], [judgement])
+        assert [(one.id, one.second_look) for one in matching.regions] == [(4, "")]
+
     def test_merges_with_what_was_judged_beside_it(self, how):
         judgements = [said(1, box(0, 0, 4, 4), DEFECT, **how), said(2, box(0, 6, 4, 4))]
         matching = match([found(box(0, 0, 4, 10))], judgements)
@@ -133,6 +138,13 @@ def test_numbers_stay_with_regions_that_were_not_judged():
     before = match([found(box(0, 0, 5, 5)), found(box(20, 0, 5, 5)), found(box(40, 0, 5, 5))], []).regions
     after = match([found(box(41, 1, 5, 5)), found(box(10, 30, 5, 5)), found(box(0, 0, 3, 3))], [], before).regions
     assert [one.id for one in after] == [3, 2, 1]
+
+
+def test_a_region_has_the_number_of_the_earlier_one_that_it_shares_most_with():
+    before = match([found(box(0, 0, 5, 5)), found(box(0, 10, 5, 5))], []).regions
+    assert [one.id for one in match([found(box(0, 3, 5, 12))], [], before).regions] == [2]
+    fallen_apart = [found(box(0, 10, 5, 1)), found(box(0, 12, 5, 3))]
+    assert [one.id for one in match(fallen_apart, [], before).regions] == [1, 2]
 
 
 def test_numbers_never_collide_with_those_of_judgements():

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
 from napari_anoclip.review import bootstrap
-from napari_anoclip.review.metrics import BINS, Figures, Scale, Scores, figures
+from napari_anoclip.review.metrics import BINS, Binning, Figures, Scores, figures
 
 THRESHOLD = 0.5
 
@@ -33,7 +33,7 @@ def drawn(seed, images=12, side=48, low=0.0, high=1.0, separation=2.0):
 def counted(pictures, threshold=THRESHOLD, names=None):
     """What `exam` would count, pixel by pixel, of images that were looked at as a whole."""
     defects = [np.any(masks, axis=0) for _, masks in pictures]
-    scale = Scale(
+    binning = Binning(
         min(float(values.min()) for values, _ in pictures),
         max(float(values.max()) for values, _ in pictures),
         (
@@ -43,7 +43,7 @@ def counted(pictures, threshold=THRESHOLD, names=None):
     )
     scores = []
     for place, ((values, masks), bad) in enumerate(zip(pictures, defects, strict=True)):
-        bins = scale.bins(values.ravel())
+        bins = binning.bins(values.ravel())
         overlap = sum(mask / mask.sum() for mask in masks)
         by_score = [np.bincount(bins, part.ravel() * 1.0, minlength=BINS) for part in (bad, ~bad, overlap)]
         scores.append(
@@ -126,6 +126,15 @@ def test_of_many_pixels_a_ten_thousandth_is_lost_at_most():
     assert told.pixel_ap.value == pytest.approx(average_precision_score(truth, values), abs=1e-4)
     best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
     assert told.f1_max.value == pytest.approx(best, abs=1e-4)
+
+
+def test_bins_reach_from_the_first_to_the_last_in_the_order_of_the_scores():
+    values = np.linspace(0.4, 0.6, 100_000, dtype=np.float32)
+    defect = (np.arange(values.size) % 2).astype(float)
+    bins = Binning(0.4, 0.6, [(values, defect, 1 - defect)]).bins(values)
+    assert (bins[0], bins[-1]) == (0, BINS - 1)
+    assert (np.diff(bins) >= 0).all()
+    assert (np.bincount(bins) > 0).all()
 
 
 def test_tied_scores_count_half_in_the_auroc_and_make_no_precision():

@@ -58,11 +58,13 @@ def test_a_session_of_form_0_is_opened_and_kept_as_it_was(folder):
     again.close()
 
 
-def test_a_newer_form_is_left_alone(folder):
+@pytest.mark.fault("sessions", "a session of a newer version", "the session as it is")
+def test_a_newer_form_is_left_alone(folder, sees):
     text = json.dumps({"schema": SCHEMA + 1, "images": "somehow"})
     (folder / "session.json").write_text(text)
-    with pytest.raises(SessionError, match="newer version"):
+    with pytest.raises(SessionError, match="newer version") as refused:
         Session.open(folder)
+    sees(refused.value)
     assert [path.name for path in folder.iterdir()] == ["session.json"]
     assert (folder / "session.json").read_text() == text
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import subprocess
 import sys
 import threading
+import time
+import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -182,3 +187,61 @@ def test_regions_and_pictures_load_no_torch():
     names = ("regions", "matching", "order", "pace", "pictures", "verdicts")
     code = "import sys\n" + "".join(f"import napari_anoclip.review.{name}\n" for name in names)
     subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True)
+
+
+def header_of_a_tiff(side: int) -> bytes:
+    """A TIFF of some hundred bytes that claims to be (side, side)."""
+    entries = [(256, side), (257, side), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, side), (279, 1)]
+    packed = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + packed + bytes(4)
+
+
+def header_of_a_png(side: int) -> bytes:
+    """A PNG of a hundred bytes that claims to be (side, side)."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+
+
+@pytest.mark.fault(
+    "hostile files", "{name}: a header that claims 10⁶ × 10⁶ pixels", "memory: nothing of that size is made"
+)
+@pytest.mark.parametrize("name", ["bomb.tif", "bomb.png"])
+def test_a_header_that_claims_more_than_there_is_memory_is_refused_unread(tmp_path, name, monkeypatch, sees):
+    header = header_of_a_tiff if name.endswith(".tif") else header_of_a_png
+    (tmp_path / name).write_bytes(header(1_000_000))
+    monkeypatch.setattr(pictures.psutil, "virtual_memory", lambda: SimpleNamespace(available=16e9))
+    began = time.monotonic()
+    with pytest.raises(ImageError, match="claims to have") as refused:
+        read_picture(tmp_path / name)
+    sees(refused.value)
+    assert time.monotonic() - began < 2
+
+
+def test_a_picture_is_measured_against_the_memory_that_is_free(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.tif", noise(shape=(60, 80)))
+    monkeypatch.setattr(pictures.psutil, "virtual_memory", lambda: SimpleNamespace(available=4800))
+    assert read_picture(path).shape == (60, 80)
+    monkeypatch.setattr(pictures.psutil, "virtual_memory", lambda: SimpleNamespace(available=4799))
+    with pytest.raises(ImageError, match="60 × 80 values"):
+        read_picture(path)
+
+
+@pytest.mark.fault("inputs", "{kind} that is called like a picture", "the rest of the folder")
+@pytest.mark.parametrize("kind", ["a folder", "an empty file", "a pipe"])
+def test_what_is_only_called_a_picture_is_told_in_a_sentence(tmp_path, kind, sees):
+    path = tmp_path / "plate.png"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a pipe":
+        if os.name != "posix":
+            pytest.skip("has no named pipes")
+        os.mkfifo(path)
+    else:
+        path.touch()
+    with pytest.raises(ImageError, match=r"plate\.png") as refused:
+        read_picture(path)
+    sees(refused.value)

@@ -232,6 +232,12 @@ def test_a_late_worker_does_not_overwrite_a_newer_save(session):
     assert not session.unsaved
 
 
+@pytest.mark.fault(
+    "hostile files",
+    "an image key with ../ in a session",
+    "everything outside of the session",
+    sees="masks under a safe name",
+)
 @pytest.mark.parametrize("key", ["a1b2", "A1B2", "con", "a/../../b", "x" * 300, "", "é:*?", "a.b "])
 def test_names_of_files_are_safe_everywhere(key):
     name = safe_name(key)
@@ -254,10 +260,12 @@ def test_keys_that_differ_in_case_only_have_masks_of_their_own(session, opened):
 # What is a session, and what is none
 
 
-def test_a_folder_with_other_things_is_left_alone(tmp_path):
+@pytest.mark.fault("sessions", "a folder with other things is opened as a session", "everything in it")
+def test_a_folder_with_other_things_is_left_alone(tmp_path, sees):
     (tmp_path / "picture.png").write_bytes(b"")
-    with pytest.raises(SessionError, match="is no session"):
+    with pytest.raises(SessionError, match="is no session") as refused:
         Session.open(tmp_path)
+    sees(refused.value)
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
 
 
@@ -269,18 +277,22 @@ def test_an_empty_folder_and_one_that_is_not_there_become_one(tmp_path, opened):
         assert Session.is_session(tmp_path / name)
 
 
-def test_a_file_in_the_way_is_a_sentence(tmp_path):
+@pytest.mark.fault("sessions", "a file is where the folder of a session should be", "the file")
+def test_a_file_in_the_way_is_a_sentence(tmp_path, sees):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SessionError, match="cannot be made"):
+    with pytest.raises(SessionError, match="cannot be made") as refused:
         Session.open(tmp_path / "file" / "new.anoclip")
+    sees(refused.value)
 
 
 # Two windows
 
 
-def test_the_second_window_is_told_and_can_take_over(session, opened):
-    with pytest.raises(SessionLocked, match="take it over"):
+@pytest.mark.fault("sessions", "two windows open one session", "the verdicts of both")
+def test_the_second_window_is_told_and_can_take_over(session, opened, sees):
+    with pytest.raises(SessionLocked, match="take it over") as refused:
         Session.open(session.folder)
+    sees(refused.value)
     said = []
     session.troubled.connect(said.append)
     known = facts(session)
@@ -326,12 +338,15 @@ def test_closing_gives_the_session_back(session, opened):
 # Nothing can be written
 
 
-def test_a_full_disk_loses_nothing(session, opened, monkeypatch):
+@pytest.mark.fault(
+    "sessions", "the disk is full while regions are judged", "every verdict, in memory, and on disk once there is room"
+)
+def test_a_full_disk_loses_nothing(session, opened, monkeypatch, sees):
     said = []
     session.troubled.connect(said.append)
     with failing(monkeypatch):
         busy(session, 40)
-        assert "the disk is full" in session.trouble
+        assert "the disk is full" in sees(session.trouble)
         with pytest.raises(SessionError, match="the disk is full"):
             session.save()
     session.save()
@@ -352,11 +367,13 @@ def test_a_save_that_fails_anywhere_leaves_what_was_saved(session, monkeypatch):
             patch.setattr(Path, failing_call, lambda *_: (_ for _ in ()).throw(NO_ROOM))
             with pytest.raises(SessionError):
                 session.save()
+        assert "the disk is full" in session.trouble
         assert Saved(session.folder).images() == saved
         assert not list(session.folder.rglob("*.new"))
 
 
-def test_closed_on_a_full_disk_it_is_kept_elsewhere(session, opened, monkeypatch):
+@pytest.mark.fault("sessions", "a session is closed on a full disk", "a whole copy, in the folder of the user")
+def test_closed_on_a_full_disk_it_is_kept_elsewhere(session, opened, monkeypatch, sees):
     room = rescued_folder()
     before = set(room.glob("*"))
     real = os.write
@@ -372,12 +389,13 @@ def test_closed_on_a_full_disk_it_is_kept_elsewhere(session, opened, monkeypatch
     known = busy(session, 20)
     session.close()
     (kept,) = set(room.glob("*")) - before
-    assert str(kept) in session.trouble
+    assert str(kept) in sees(session.trouble)
     assert opened(kept).review.images.keys() == known["images"].keys()
     assert facts(opened(kept, take_over=True))["undo"] == known["undo"]
 
 
-def test_a_read_only_folder_can_be_looked_at(session, opened, tmp_path, monkeypatch):
+@pytest.mark.fault("sessions", "the folder of a session can only be read", "all of it; a copy can be made elsewhere")
+def test_a_read_only_folder_can_be_looked_at(session, opened, tmp_path, monkeypatch, sees):
     known = facts(session)
     session.close()
 
@@ -388,7 +406,7 @@ def test_a_read_only_folder_can_be_looked_at(session, opened, tmp_path, monkeypa
         patch.setattr(Lock, "take", refused)
         looked_at = opened(session.folder)
     assert facts(looked_at) == known
-    assert "can only be read" in looked_at.trouble
+    assert "can only be read" in sees(looked_at.trouble)
     before = {path: path.read_bytes() for path in session.folder.rglob("*") if path.is_file()}
     looked_at.review.judge(KEY, "judge", {9: judgement(9)})
     with pytest.raises(SessionError):
@@ -400,8 +418,9 @@ def test_a_read_only_folder_can_be_looked_at(session, opened, tmp_path, monkeypa
     assert copy.review.to_undo == looked_at.review.to_undo
 
 
+@pytest.mark.fault("sessions", "a disk that is really full, then mounted read-only", "every verdict")
 @pytest.mark.skipif(os.name != "posix", reason="needs a disk that can be mounted")
-def test_a_disk_that_is_really_full_and_then_only_to_be_read(tmp_path, opened):
+def test_a_disk_that_is_really_full_and_then_only_to_be_read(tmp_path, opened, sees):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True).returncode:
@@ -416,7 +435,7 @@ def test_a_disk_that_is_really_full_and_then_only_to_be_read(tmp_path, opened):
             steps += 1
         for _ in range(20):
             step(session, random)
-        assert "the disk is full" in session.trouble
+        assert "the disk is full" in sees(session.trouble)
         assert 0 < steps < 200
         (disk / "ballast").unlink()
         for _ in range(5):
@@ -434,10 +453,13 @@ def test_a_disk_that_is_really_full_and_then_only_to_be_read(tmp_path, opened):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_folder_that_is_gone_is_told_and_what_was_judged_is_kept(session, opened, tmp_path):
+@pytest.mark.fault(
+    "sessions", "the folder of a session is moved away while it is open", "every verdict, once the folder is back"
+)
+def test_a_folder_that_is_gone_is_told_and_what_was_judged_is_kept(session, opened, tmp_path, sees):
     session.folder.rename(tmp_path / "elsewhere.anoclip")
     known = busy(session, 5)
-    assert "the folder is gone" in session.trouble
+    assert "the folder is gone" in sees(session.trouble)
     (tmp_path / "elsewhere.anoclip").rename(session.folder)
     session.save()
     assert facts(restore(session.folder)) == known
@@ -446,7 +468,12 @@ def test_a_folder_that_is_gone_is_told_and_what_was_judged_is_kept(session, open
 # Damage
 
 
-def test_a_damaged_session_file_is_made_anew_from_the_journal(session, opened):
+@pytest.mark.fault(
+    "sessions",
+    "session.json is empty, cut off, zeros or of something else",
+    "every verdict, from the journal; the damaged file, aside",
+)
+def test_a_damaged_session_file_is_made_anew_from_the_journal(session, opened, sees):
     known = facts(session)
     session.close()
     for content in (
@@ -459,7 +486,7 @@ def test_a_damaged_session_file_is_made_anew_from_the_journal(session, opened):
         (session.folder / "session.json").write_bytes(content)
         again = opened(session.folder)
         assert facts(again) == known
-        assert "session.json was damaged" in again.recovered
+        assert "session.json was damaged" in sees(again.recovered)
         again.close()
         assert Saved(session.folder).images()[0] == known["images"]
         (kept,) = session.folder.glob("session-*.json")
@@ -467,7 +494,8 @@ def test_a_damaged_session_file_is_made_anew_from_the_journal(session, opened):
         kept.unlink()
 
 
-def test_damaged_masks_are_made_anew_from_the_journal(session, opened):
+@pytest.mark.fault("sessions", "the masks of a session are damaged or gone", "every mask, from the journal")
+def test_damaged_masks_are_made_anew_from_the_journal(session, opened, sees):
     known = facts(session)
     session.close()
     masks = session.folder / "masks" / f"{KEY}.tif"
@@ -476,7 +504,7 @@ def test_damaged_masks_are_made_anew_from_the_journal(session, opened):
         masks.unlink() if content is None else masks.write_bytes(content)
         again = opened(session.folder)
         assert facts(again) == known
-        assert "part 7.png" in again.recovered
+        assert "part 7.png" in sees(again.recovered)
         again.close()
         assert masks.read_bytes() == before
 
@@ -489,13 +517,17 @@ def test_without_a_journal_what_was_saved_is_there(session, opened):
     again = opened(session.folder)
     assert facts(again) == known | {"undo": [], "redo": [], "count": 0}
     assert "can be undone begins anew" in again.recovered
+    assert "cannot be read" not in again.recovered
     again.review.judge(KEY, "go on", {4: judgement(4)})
     known = facts(again)
     again.close()
     assert facts(opened(session.folder)) == known
 
 
-def test_a_journal_damaged_in_its_middle_is_made_up_for_by_what_was_saved(session, opened):
+@pytest.mark.fault(
+    "sessions", "the journal is damaged in its middle", "every verdict, from session.json; the damaged journal, aside"
+)
+def test_a_journal_damaged_in_its_middle_is_made_up_for_by_what_was_saved(session, opened, sees):
     session.save()
     session.review.judge(KEY, "later", {4: judgement(4)})
     known = facts(session)
@@ -504,11 +536,19 @@ def test_a_journal_damaged_in_its_middle_is_made_up_for_by_what_was_saved(sessio
     file.write_bytes(damaged)
     again = opened(session.folder)
     assert again.review.images == known["images"]
-    assert "journal.jsonl has lines missing" in again.recovered
+    assert "journal.jsonl has lines missing" in sees(again.recovered)
     (kept,) = session.folder.glob("journal-*.jsonl")
     assert kept.read_bytes() == damaged
     again.close()
     assert opened(session.folder).recovered == ""
+
+
+def test_beside_what_was_saved_with_another_journal_the_journal_counts(session, opened):
+    session.close()
+    file = session.folder / "session.json"
+    file.write_text(file.read_text("utf-8").replace(session.snapshot().journal, "0" * 32), "utf-8")
+    known = facts(session)
+    assert facts(opened(session.folder)) == known
 
 
 def test_a_lost_end_of_the_journal_is_made_up_for_by_what_was_saved(session, opened):
@@ -519,7 +559,8 @@ def test_a_lost_end_of_the_journal_is_made_up_for_by_what_was_saved(session, ope
     assert opened(session.folder).review.images == known["images"]
 
 
-def test_both_damaged_all_that_can_be_read_is_there(session, opened):
+@pytest.mark.fault("sessions", "session.json and the journal are both damaged", "all that can be read")
+def test_both_damaged_all_that_can_be_read_is_there(session, opened, sees):
     session.save()
     session.review.judge(KEY, "later", {4: judgement(4)})
     folder = left_by_a_crash(session)
@@ -528,7 +569,7 @@ def test_both_damaged_all_that_can_be_read_is_there(session, opened):
     file.write_bytes(file.read_bytes().replace(b"judge region 2", b"judge regiom 2"))
     again = opened(folder)
     assert set(again.review.images[KEY].judgements) == {1, 3, 4}
-    assert "1 line of the journal cannot be read" in again.recovered
+    assert "1 line of the journal cannot be read" in sees(again.recovered)
 
 
 def test_journal_gone_and_a_mask_damaged_says_what_is_lost(session, opened):
@@ -543,13 +584,15 @@ def test_journal_gone_and_a_mask_damaged_says_what_is_lost(session, opened):
     assert "3 judgements cannot be read" in again.recovered
 
 
-def test_where_nothing_can_be_read_nothing_is_changed(session):
+@pytest.mark.fault("sessions", "nothing of a session can be read", "all files as they are")
+def test_where_nothing_can_be_read_nothing_is_changed(session, sees):
     session.close()
     (session.folder / "session.json").write_text("{")
     (session.folder / "journal.jsonl").write_bytes(bytes(100))
     before = {path: path.read_bytes() for path in session.folder.rglob("*") if path.is_file()}
-    with pytest.raises(SessionError, match="cannot be opened"):
+    with pytest.raises(SessionError, match="cannot be opened") as refused:
         Session.open(session.folder)
+    sees(refused.value)
     assert {path: path.read_bytes() for path in session.folder.rglob("*") if path.is_file()} == before
 
 

@@ -15,9 +15,10 @@ from scipy import ndimage
 
 from napari_anoclip.batch.score_bins import ScoreBins, order_keys
 from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.engine.words import counted
 from napari_anoclip.review import bootstrap
 from napari_anoclip.review.curves import RESCALED_LIMIT, RESCALED_THRESHOLDS, Curves, above
-from napari_anoclip.review.metrics import FEWEST, Figure, counted
+from napari_anoclip.review.metrics import FEWEST, Figure
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

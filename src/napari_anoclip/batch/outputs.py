@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_anoclip.batch.errors import OutputError
 from napari_anoclip.batch.records import MAPS, MapFile
 from napari_anoclip.engine import atomic
+from napari_anoclip.engine.foreign import within
 from napari_anoclip.review.exports.place import fit_name
 
 if TYPE_CHECKING:
@@ -69,12 +70,13 @@ class OutputSettings(BaseModel):
         """Whether an image's map is there as it is wanted."""
         if self.maps == "none":
             return True
-        return (
-            map_file is not None
-            and map_file.format == self.maps
-            and (out / map_file.path).exists()
-            and _size(out / map_file.path) == map_file.size
-        )
+        if map_file is None or map_file.format != self.maps:
+            return False
+        try:
+            path = within(out, map_file.path)
+        except ValueError:
+            return False
+        return path.exists() and _size(path) == map_file.size
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def read_map(map_file: MapFile, out: Path, scale: Scale) -> NDArray[np.float32]:
     OSError, ValueError
         If it is not there, or damaged.
     """
-    file = out / map_file.path
+    file = within(out, map_file.path)
     try:
         values = _read(file, map_file.format, scale)
     except (OSError, ValueError):
@@ -199,8 +201,11 @@ def map_path(key: str, maps: MapFormat) -> str:
 
 
 def remove_map(map_file: MapFile, out: Path) -> None:
-    """Take a map away, if it is there."""
-    path = out / map_file.path
+    """Take a map away, if it is there; what lies outside of the results is none, whatever a record says."""
+    try:
+        path = within(out, map_file.path)
+    except ValueError:
+        return
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

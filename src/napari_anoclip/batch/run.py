@@ -26,7 +26,9 @@ from napari_anoclip.batch.summaries import TABLES, write_summaries
 from napari_anoclip.batch.watch import Sparingly, WatchSettings, looks
 from napari_anoclip.engine import atomic
 from napari_anoclip.engine.errors import Cancelled
+from napari_anoclip.engine.foreign import json_of
 from napari_anoclip.engine.progress import CancelFlag, Progress, ProgressCallback, Reporter
+from napari_anoclip.engine.words import counted, named
 
 if TYPE_CHECKING:
     from napari_anoclip.batch.cluster import ClusterSettings
@@ -128,7 +130,7 @@ def run(
     out = Path(out).absolute()
     found = find_inputs(paths, without=out)
     if not found and not watch:
-        raise InputError(f"There is no picture in {_named(paths)}: give another folder.")
+        raise InputError(f"There is no picture in {named(map(str, paths), 3)}: give another folder.")
     with locked(out):
         remove_unfinished(out)
         report = Reporter(on_progress, cancel)
@@ -285,12 +287,16 @@ class _Run:
     def _remarks(self) -> list[str]:
         said = []
         if self.checked.outdated:
-            said.append(f"Made with another recipe or model before, and made anew: {_images(self.checked.outdated)}.")
+            said.append(
+                f"Made with another recipe or model before, and made anew: {counted(self.checked.outdated, 'image')}."
+            )
         if self.checked.changed:
-            said.append(f"Another file than before, and made anew: {_images(self.checked.changed)}.")
+            said.append(f"Another file than before, and made anew: {counted(self.checked.changed, 'image')}.")
         gone = sum(1 for _ in self.records.others({one.key for one in self.known}))
         if gone:
-            said.append(f"Not among the inputs any more, and so not in the tables: {_images(gone)} of earlier runs.")
+            said.append(
+                f"Not among the inputs any more, and so not in the tables: {counted(gone, 'image')} of earlier runs."
+            )
         return said
 
     def _scored(self, todo: Iterator[Input]) -> Generator[Record, None, None]:
@@ -329,15 +335,7 @@ class _Run:
 def _digest_in(file: Path) -> str | None:
     """Of the recipe that a folder's results were made with, as far as that can be read."""
     try:
-        found = json.loads(file.read_bytes())
+        found = json_of(file.read_bytes())
     except (OSError, ValueError):
         return None
     return found.get("digest") if isinstance(found, dict) else None
-
-
-def _named(paths: Sequence[Path]) -> str:
-    return ", ".join(map(str, paths[:3])) + (", …" if len(paths) > 3 else "")
-
-
-def _images(count: int) -> str:
-    return f"{count} image" if count == 1 else f"{count} images"

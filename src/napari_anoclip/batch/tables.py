@@ -20,7 +20,8 @@ from napari_anoclip.batch.evaluation import RESOLUTIONS, Evaluation, VariantResu
 from napari_anoclip.batch.figures import TITLES, DataFigures
 from napari_anoclip.batch.plot import draw
 from napari_anoclip.engine import atomic
-from napari_anoclip.review.metrics import Figure, counted
+from napari_anoclip.engine.words import counted
+from napari_anoclip.review.metrics import Figure
 
 MEAN = "mean"
 """What the mean over categories is called, among categories."""

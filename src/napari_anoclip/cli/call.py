@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -217,7 +217,8 @@ def _failed(call: Call, error: Exception, debug: bool) -> Code:
     words = sentence(error)
     call.errors.print(f"[bold red]Error:[/bold red] {escape(harmless(words))}", soft_wrap=True)
     if call.json:
-        call.answer({"error": {"kind": type(error).__name__, "message": words}})
+        with suppress(OSError):  # where it is standard output that takes nothing
+            call.answer({"error": {"kind": type(error).__name__, "message": words}})
     return code_of(error)
 
 

@@ -19,6 +19,7 @@ import psutil
 
 from napari_anoclip._version import __version__
 from napari_anoclip.engine import atomic
+from napari_anoclip.engine.cpp_runtime import old_runtime
 from napari_anoclip.engine.errors import AnoCLIPError, DeviceError
 
 State = Literal["ok", "note", "wrong"]
@@ -82,6 +83,7 @@ def check_up(device: str = "auto") -> Iterator[Check]:
         memory,
         folders,
         screen,
+        cpp_runtime,
         extras,
         devices,
         lambda: builtin(device),
@@ -166,6 +168,14 @@ def screen() -> Iterator[Check]:
         yield Check("window", "ok", f"{bindings}, and a display")
     else:
         yield Check("window", "note", f"{lack[0]}: needed by demo and review only", lack[1])
+
+
+def cpp_runtime() -> Iterator[Check]:
+    """Whether PyTorch can start in napari's window; without a window it starts, and the checks below see nothing."""
+    old = old_runtime()
+    if old is not None:
+        words, _, advice = old.partition(". ")
+        yield Check("C++ runtime", "wrong", f"{words}: in napari it may not start", advice)
 
 
 def _with_version(module: str) -> str:

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, the sentence that goes with it, and Ctrl-C."""
+"""How a command ends: its exit code, the sentence that goes with it, Ctrl-C, and being told to end by the system."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ class Code(IntEnum):
     FAULT = 70
     """A fault of the program: sysexits' EX_SOFTWARE."""
     STOPPED = 130
-    """Ctrl-C, as shells have it: 128 + SIGINT."""
+    """Ctrl-C, as shells have it: 128 + SIGINT. SIGTERM, too: what was begun is whole, and the rest is to be done."""
 
 
 class Interrupt:
-    """A cancel flag that Ctrl-C sets, while it is entered; the second Ctrl-C ends the process at once.
+    """A cancel flag that Ctrl-C and SIGTERM set, while it is entered; the second one ends the process at once.
+
+    Schedulers of clusters and containers send SIGTERM some time before they kill.
 
     Parameters
     ----------
@@ -40,21 +42,22 @@ class Interrupt:
     def __init__(self, on_first: Callable[[], None]) -> None:
         self._on_first = on_first
         self._set = False
-        self._before: object = None
+        self._before: dict[int, object] = {}
 
     def is_set(self) -> bool:
-        """Whether Ctrl-C was pressed."""
+        """Whether Ctrl-C was pressed, or the system wants the process to end."""
         return self._set
 
     def __enter__(self) -> Self:
         # Python allows handlers in the main thread only; elsewhere nobody presses Ctrl-C.
         with suppress(ValueError):
-            self._before = signal.signal(signal.SIGINT, self._on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)  # type: ignore[arg-type]
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, *_: object) -> None:
         if self._set:

@@ -7,11 +7,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from napari_anoclip.cli.options import message_of
 from napari_anoclip.engine.errors import AnoCLIPError
+from napari_anoclip.engine.foreign import NotYAML, yaml_of
 from napari_anoclip.engine.settings import AnoCLIPSettings
 
 MAX_BYTES = 100_000
@@ -53,17 +53,14 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SettingsFileError(f"{path.name} is too large for a file of settings: choose another one.")
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = yaml_of(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsFileError(f"The settings {path} cannot be read ({error.strerror}): give another file.") from error
     except UnicodeDecodeError as error:
         raise SettingsFileError(f"{path.name} is not UTF-8 text; save the file as UTF-8.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f", line {mark.line + 1}"
-        raise SettingsFileError(
-            f"{path.name}{where}: this is not YAML ({getattr(error, 'problem', None) or 'cannot be parsed'})."
-        ) from error
+    except NotYAML as error:
+        where = "" if error.line is None else f", line {error.line}"
+        raise SettingsFileError(f"{path.name}{where}: this is not YAML ({error}).") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

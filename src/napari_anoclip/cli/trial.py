@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 from scipy.stats import mannwhitneyu
-from skimage.io import imread
 
 from napari_anoclip.engine.progress import Reporter
 from napari_anoclip.engine.prompts import PromptSet
+from napari_anoclip.review.pictures import read_picture
 
 if TYPE_CHECKING:
     from napari_anoclip.engine import AnoCLIP
@@ -85,7 +85,7 @@ def try_out(
             resources.as_file(folder / about[name]["file"]) as picture,
             resources.as_file(folder / about[name]["mask"]) as mask,
         ):
-            pixels, defect = imread(picture), imread(mask) > 0
+            pixels, defect = read_picture(picture), read_picture(mask) > 0
         prompts = PromptSet.preset("short", about[name]["object"])
         model.encode_prompts(prompts, cancel=cancel)
         one = model.detect(pixels, prompts, cancel=cancel)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.io import imread
+from PIL import Image
 
 from napari_anoclip.engine import atomic
+from napari_anoclip.engine.foreign import json_of
 
 NORMAL_SHARE = 0.75
 """Where in the range the 99.9th percentile of normal patches lands; all above it is left for what is not normal."""
@@ -76,8 +77,8 @@ def reference_pictures() -> Iterator[NDArray[np.uint8]]:
     folder = resources.files("napari_anoclip") / "builtin" / "references"
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".jpg"):
-            with resources.as_file(entry) as file:
-                yield imread(file)
+            with resources.as_file(entry) as file, Image.open(file) as picture:
+                yield np.array(picture)
 
 
 class RangeStore:
@@ -114,7 +115,7 @@ class RangeStore:
         if self._file is None:
             return {}
         try:
-            content = json.loads(self._file.read_text(encoding="utf-8"))
+            content = json_of(self._file.read_text(encoding="utf-8"))
             return {key: DisplayRange(**value) for key, value in content.items()}
         except FileNotFoundError:
             return {}

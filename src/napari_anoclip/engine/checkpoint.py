@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from napari_anoclip.engine.architecture import check_config, registry_config
 from napari_anoclip.engine.errors import ModelError
+from napari_anoclip.engine.foreign import json_of
 
 CONFIG_NAME = "open_clip_config.json"
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
@@ -86,7 +87,7 @@ def read_config(file: Path | None, weights: Path, architecture: str | None) -> d
             "architecture, such as ViT-B-16-plus-240."
         )
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json_of(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"The configuration {file.name} cannot be read: {error}.") from error
     whole = content if isinstance(content, dict) and "model_cfg" in content else {"model_cfg": content}
@@ -161,7 +162,14 @@ def _read_state(file: Path) -> dict[str, Tensor]:
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                size = sum(part.file_size for part in archive.infolist())
+            if size > file.stat().st_size:  # torch packs nothing, and unpacks whatever is claimed
+                raise ModelError(damaged)
         content = torch.load(file, map_location="cpu", weights_only=True)
+    except ModelError:
+        raise
     except PermissionError as error:
         raise ModelError(f"The model file {file.name} may not be read: ask for the right to.") from error
     except Exception as error:  # a damaged file can break its reader anywhere

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class AnoCLIPError(Exception):
-    """Base of every error that the engine raises on purpose."""
+    """Base of every error that is raised on purpose."""
 
 
 class ImageError(AnoCLIPError):

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from skimage.filters import threshold_otsu
 
 from napari_anoclip.engine.errors import ImageError
 
@@ -108,6 +107,9 @@ class ScoreHistogram:
             The upper edge of the lower group's last bin, so that values of the upper group reach it. Where all values
             share one bin, that bin's upper edge; NaN where nothing was counted.
         """
+        # Here, for it brings SciPy's image filters: the dock, which knows histograms, opens without them.
+        from skimage.filters import threshold_otsu
+
         filled = np.flatnonzero(self.counts)
         if not filled.size:
             return float("nan")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from napari_anoclip.engine.prompts import ARTICLE, DOMAIN, OBJECT, PLACEHOLDERS, PromptSet, placeholder_fault
+from napari_anoclip.engine.words import counted
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.text import Tokenizer
@@ -119,7 +120,10 @@ def _duplicate_prompts(ps: PromptSet) -> Iterator[Remark]:
     for side, prompts in (("normal", unique.normal), ("abnormal", unique.abnormal)):
         repeated = [prompt for prompt, times in Counter(prompts).items() if times > 1]
         if repeated:
-            sentence = f"{_prompts(len(repeated))} of the {side} side come out alike and count more than once."
+            sentence = (
+                f"The {side} side has {counted(len(repeated), 'prompt')} more than once, though the entries differ: "
+                "each counts as often as it comes out."
+            )
             yield Remark(side, repeated[0], sentence, "duplicate")
 
 
@@ -127,7 +131,10 @@ def _both_sides(finished: dict[str, list[str]]) -> Iterator[Remark]:
     abnormal = set(finished["abnormal"])
     shared = [prompt for prompt in dict.fromkeys(finished["normal"]) if prompt in abnormal]
     if shared:
-        sentence = f"{_prompts(len(shared))} stand on both sides and only pull them together; remove them from one."
+        sentence = (
+            f"Both sides have {counted(len(shared), 'prompt')} in common, which only pulls them together: "
+            "keep each on one side."
+        )
         yield Remark("normal", shared[0], sentence, "both_sides")
 
 
@@ -141,8 +148,8 @@ def _too_long(finished: dict[str, list[str]], tokenizer: Tokenizer) -> Iterator[
         long = [prompt for prompt in full if sum(map(len, _content_ids(tokenizer, prompt.split()))) + 2 > limit]
         if long:
             sentence = (
-                f"{_prompts(len(long))} of the {side} side are longer than the {limit} tokens that the model reads; "
-                "the end is cut off, so shorten them."
+                f"The {side} side has {counted(len(long), 'prompt')} of more than the {limit} tokens that the model "
+                "reads: the end is cut off."
             )
             yield Remark(side, max(long, key=len), sentence, "too_long")
 
@@ -150,7 +157,3 @@ def _too_long(finished: dict[str, list[str]], tokenizer: Tokenizer) -> Iterator[
 def _content_ids(tokenizer: Tokenizer, words: list[str]) -> list[list[int]]:
     """Token ids of each word, without those that mark start, end and padding."""
     return [[token for token in row if token][1:-1] for row in tokenizer(words).tolist()] if words else []
-
-
-def _prompts(count: int) -> str:
-    return "1 prompt" if count == 1 else f"{count} prompts"

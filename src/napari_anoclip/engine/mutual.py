@@ -26,7 +26,7 @@ from torch import Tensor
 
 from napari_anoclip.engine.errors import ImageError, ModelError
 from napari_anoclip.engine.image_source import as_source
-from napari_anoclip.engine.mutual_distance import Scale
+from napari_anoclip.engine.mutual_distance import OthersAtScale
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.settings import FEWEST_OTHERS, AnoCLIPSettings
 from napari_anoclip.engine.token_cache import TokenCache
@@ -105,7 +105,7 @@ class Others:
         Digests of the images that are kept.
     seen : int
         Different images that were looked at; more than are kept where a sample was drawn.
-    scales : tuple of Scale
+    scales : tuple of OthersAtScale
         As the tiling asks for them, the finest last.
     digest : str
         Hash of all that: two with the same one do the same.
@@ -115,7 +115,7 @@ class Others:
     made_with: str
     images: tuple[str, ...] = field(repr=False)
     seen: int
-    scales: tuple[Scale, ...] = field(repr=False)
+    scales: tuple[OthersAtScale, ...] = field(repr=False)
     digest: str
 
     @classmethod
@@ -171,7 +171,7 @@ class Others:
             )
         mutual = settings.mutual
         scales = tuple(
-            Scale(tokens, mutual.degrees, mutual.share).compared(report, quiet)
+            OthersAtScale(tokens, mutual.degrees, mutual.share).compared(report, quiet)
             for tokens in zip(*kept.values(), strict=True)
         )
         made_with = basis(settings)
@@ -263,7 +263,7 @@ class Others:
         return found
 
     def raising(self, distances: Sequence[Tensor], weight: float, temperature: float) -> list[Tensor]:
-        """By how much the patches of an image are raised at each scale, by `Scale.raising`."""
+        """By how much the patches of an image are raised at each scale, by `OthersAtScale.raising`."""
         return [scale.raising(one, weight, temperature) for scale, one in zip(self.scales, distances, strict=True)]
 
     @cached_property

@@ -2,7 +2,7 @@
 
 Source of the formulae: Li et al., "MuSc: Zero-Shot Industrial Anomaly Classification and Segmentation with Mutual
 Scoring of the Unlabeled Images", ICLR 2024, arXiv 2401.16753: neighbourhood aggregation with several degrees, and
-mutual scoring. How the distances meet the map of the text (`Scale.raising`) is our own; see docs/mutual.md.
+mutual scoring. How the distances meet the map of the text (`OthersAtScale.raising`) is our own; see docs/mutual.md.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def lowest_mean(distances: Tensor, share: float) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Scale:
+class OthersAtScale:
     """The other images at one scale.
 
     Attributes
@@ -127,7 +127,7 @@ class Scale:
     median: float = 0.0
     spread: float = 1.0
 
-    def compared(self, report: Reporter, quiet: Reporter) -> Scale:
+    def compared(self, report: Reporter, quiet: Reporter) -> OthersAtScale:
         """The same, with each image compared with all others."""
         own = []
         for place, tokens in enumerate(self.tokens):
@@ -190,7 +190,7 @@ class Scale:
         """
         return weight * temperature * ((distances - self.median) / self.spread - USUAL).clamp(0, HIGHEST)
 
-    def to(self, device: torch.device) -> Scale:
+    def to(self, device: torch.device) -> OthersAtScale:
         """The same on a device."""
         return replace(self, tokens=tuple(one.to(device) for one in self.tokens))
 

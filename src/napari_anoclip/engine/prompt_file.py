@@ -14,9 +14,12 @@ import yaml
 
 from napari_anoclip.engine import atomic
 from napari_anoclip.engine.errors import PromptFileError
+from napari_anoclip.engine.foreign import Loader
 
 FORMAT = 1
 MAX_BYTES = 1_000_000
+LONGEST_REASON = 400
+"""Letters."""
 
 Fault = Callable[[str, str], str | None]
 """What is wrong with an entry, given its list and its text."""
@@ -101,7 +104,7 @@ class PromptFile:
 
     def _root(self, text: str) -> yaml.Node:
         try:
-            root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+            root: yaml.Node | None = yaml.compose(text, Loader=Loader)
         except yaml.MarkedYAMLError as error:
             # What never ends is reported where it began; anything else where the parser stumbled.
             endless = "end of stream" in (error.problem or "")
@@ -221,7 +224,7 @@ def write(path: Path, text: str) -> None:
     try:
         atomic.write(path, text)
     except OSError as error:
-        raise _error(path.name, f"it cannot be written ({error.strerror})", None) from error
+        raise _error(path.name, f"it cannot be written ({atomic.reason(error)})", None) from error
 
 
 def _plain(item: Any) -> Any:
@@ -236,4 +239,6 @@ def _line(node: yaml.Node) -> int:
 
 def _error(source: str, reason: str, line: int | None) -> PromptFileError:
     where = source if line is None else f"{source}, line {line}"
+    if len(reason) > LONGEST_REASON:  # it quotes what somebody wrote, and its end says what to do
+        reason = f"{reason[: LONGEST_REASON // 2]} … {reason[-LONGEST_REASON // 2 :]}"
     return PromptFileError(f"{where}: {reason}.", line)

@@ -123,6 +123,16 @@ class PromptSet(BaseModel):
         return clean_object(name)
 
     @model_validator(mode="after")
+    def _check_letters(self) -> Self:
+        """Python's texts can hold halves of letters, which no file can and no model reads."""
+        entries = (entry.text for field in PLACEHOLDERS for entry in getattr(self, field))
+        try:
+            "\n".join((self.name, self.title, self.description, self.object, *entries, *self.disabled)).encode()
+        except UnicodeEncodeError as error:
+            raise PromptError("A prompt holds half a letter, which nobody can read; type it again.") from error
+        return self
+
+    @model_validator(mode="after")
     def _check_size(self) -> Self:
         templates = sum(1 for _ in self._templates())
         for side in get_args(Side):

@@ -138,9 +138,9 @@ class Explanation:
     prompts: tuple[str, ...]
     similarities: FloatArray
     shares: FloatArray
-    lowered: float = 0.0
-    reference: str = ""
-    raised: float = 0.0
+    lowered: float
+    reference: str
+    raised: float
 
     @property
     def before(self) -> float:

@@ -162,14 +162,12 @@ class Lattice:
             (row, column) of the cell within that tile.
         """
         row_ramp, column_ramp = _ramp(self.rows.tile_cells), _ramp(self.columns.tile_cells)
-        best, best_weight = (0, (0, 0)), 0.0
-        for index, (row, column) in enumerate(self.tiles):
-            local = cell[0] - row, cell[1] - column
-            if 0 <= local[0] < len(row_ramp) and 0 <= local[1] < len(column_ramp):
-                weight = row_ramp[local[0]] * column_ramp[local[1]]
-                if weight > best_weight:
-                    best, best_weight = (index, local), weight
-        return best
+        holding = [
+            (index, (cell[0] - row, cell[1] - column))
+            for index, (row, column) in enumerate(self.tiles)
+            if 0 <= cell[0] - row < len(row_ramp) and 0 <= cell[1] - column < len(column_ramp)
+        ]
+        return max(holding, key=lambda held: row_ramp[held[1][0]] * column_ramp[held[1][1]])
 
     def token(self, tiles: Tensor, cell: tuple[int, int]) -> Tensor:
         """The token (C,) of a cell among those of all tiles (n, l, C): of the tile that weighs most there."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QRadioButton, QVBoxLayout, QWidget
 
+from napari_anoclip.engine.words import counted
 from napari_anoclip.plugin.blame_request import BlameRequest, WhatIf
 from napari_anoclip.plugin.figure_grid import in_brief
 from napari_anoclip.plugin.job import Job
@@ -174,7 +175,7 @@ class BlamePanel(QWidget):
             what = f"Region {request.region.id}"
         else:
             count = sum(len(image.with_verdict(Verdict.FALSE)) for image in request.accused.images)
-            what = "1 false positive" if count == 1 else f"{count} false positives"
+            what = counted(count, "false positive")
         mean = f"{what}: mean probability {blame.probability:.3f}."
         return f"{mean} This is how much each adds to it." if any_guilty else f"{mean} {NOBODY}"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_anoclip.engine.words import counted
 from napari_anoclip.plugin.exam_request import Answer, ExamRequest
 from napari_anoclip.plugin.figure_grid import FIRST, MORE, FigureGrid
 from napari_anoclip.plugin.history_view import HistoryView
@@ -204,8 +205,8 @@ class FiguresPanel(QWidget):
             return
         request, answer = now
         figures = answer.figures
-        images = "1 image judged" if figures.images == 1 else f"{figures.images} images judged"
-        self._summary.setText(f"{images}, {figures.complete} as a whole · threshold {figures.threshold:.3f}")
+        images = counted(figures.images, "image")
+        self._summary.setText(f"{images} judged, {figures.complete} as a whole · threshold {figures.threshold:.3f}")
         self._summary.show()
         earlier = None if before is None else before[1].figures
         self.grid.show_figures(figures, earlier)

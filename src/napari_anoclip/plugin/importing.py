@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_anoclip.engine.words import counted
 from napari_anoclip.plugin.models import start_engine
 from napari_anoclip.review.imports.imported import left_out_sentence
 from napari_anoclip.review.judgement import ImageReview
@@ -94,16 +95,12 @@ def take_in(review: Review, session: Session | None, found: Found) -> str:
         images += 1
         regions += len(judgements)
     review.kinds = (*review.kinds, *_kinds(found.images))
-    said = [f"{_count(images, 'image')} with {_count(regions, 'region')} imported from {found.source.name}."]
+    said = [f"{counted(images, 'image')} with {counted(regions, 'region')} imported from {found.source.name}."]
     if stayed:
-        said.append(f"{_count(stayed, 'image')} judged here before: left as {'it is' if stayed == 1 else 'they are'}.")
+        said.append(f"{counted(stayed, 'image')} judged here before: left as {'it is' if stayed == 1 else 'they are'}.")
     said.append(left_out_sentence(found.left_out))
     return " ".join(said).strip()
 
 
 def _kinds(images: Iterable[ImageReview]) -> list[str]:
     return sorted({one.kind for image in images for one in image.judgements.values() if one.kind})
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"

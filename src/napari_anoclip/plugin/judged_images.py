@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject
 
 from napari_anoclip.engine.errors import AnoCLIPError
-from napari_anoclip.plugin.named import named
+from napari_anoclip.engine.words import named
 from napari_anoclip.review.exam import Exam, Question, questions
 from napari_anoclip.review.judgement import ImageReview
 from napari_anoclip.review.pictures import Picture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices, QShowEvent
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_anoclip.engine.errors import AnoCLIPError
 from napari_anoclip.plugin.job import Job
@@ -15,7 +13,7 @@ from napari_anoclip.plugin.model_files import Outlook, look_around
 from napari_anoclip.plugin.model_row import ModelRow, is_file
 from napari_anoclip.plugin.models import BUILTIN, PAPER, ModelHolder
 from napari_anoclip.plugin.preferences import preferences, unwatch, watch
-from napari_anoclip.plugin.style import muted
+from napari_anoclip.plugin.style import muted, push_button
 
 
 class ModelPanel(QWidget):
@@ -51,11 +49,11 @@ class ModelPanel(QWidget):
         self._memory = QLabel()
         self._memory.setWordWrap(True)
         self._said = muted(QLabel())
-        self.folder_button = _button("Open folder", "Show the folder where models are kept.", self._open_folder)
-        self.forget_button = _button(
+        self.folder_button = push_button("Open folder", "Show the folder where models are kept.", self._open_folder)
+        self.forget_button = push_button(
             "Clear kept tokens", "Drop what the models saw in recent images; they look again when needed.", self.forget
         )
-        self.unload_button = _button(
+        self.unload_button = push_button(
             "Unload", "Free the memory of all models, in every dock; the next run loads again.", self.unload
         )
         self._lay_out()
@@ -226,11 +224,3 @@ class ModelPanel(QWidget):
             layout.addWidget(widget)
         layout.addLayout(buttons)
         layout.addWidget(self._said)
-
-
-def _button(text: str, tooltip: str, pressed: Callable[[], None]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setAccessibleName(text)
-    button.clicked.connect(lambda: pressed())
-    return button

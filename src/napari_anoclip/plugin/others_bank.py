@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.engine.settings import AnoCLIPSettings
-from napari_anoclip.plugin.named import named
+from napari_anoclip.engine.words import named
 from napari_anoclip.plugin.others import OtherPlane
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from napari_anoclip.plugin.share_bars import Bar, BarList
-from napari_anoclip.plugin.style import muted
+from napari_anoclip.plugin.style import muted, push_button
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.progress import CancelFlag
@@ -93,12 +93,12 @@ class ProbeView(QWidget):
             "The patch looks like one that was judged normal, and its probability, before it is smoothed, was lowered."
         )
         self._reference.hide()
-        self.hottest = _button("Hottest pixel", "Hold the hottest pixel of the map.")
-        self.hottest.clicked.connect(self.hottest_wanted)
-        self.release = _button(
-            "Let go", "Follow the pointer again (Esc on the canvas, or click the outlined patch once more)."
+        self.hottest = push_button("Hottest pixel", "Hold the hottest pixel of the map.", self.hottest_wanted.emit)
+        self.release = push_button(
+            "Let go",
+            "Follow the pointer again (Esc on the canvas, or click the outlined patch once more).",
+            self.release_wanted.emit,
         )
-        self.release.clicked.connect(self.release_wanted)
         self.up = self._prompt_bars("Prompts that push up")
         self.down = self._prompt_bars("Prompts that push down")
         self.nearest = BarList(
@@ -223,13 +223,6 @@ def _share_bars(explanation: Explanation, order: np.ndarray) -> list[Bar]:
         )
         for i in order
     ]
-
-
-def _button(label: str, tooltip: str) -> QPushButton:
-    button = QPushButton(label)
-    button.setAccessibleName(label)
-    button.setToolTip(tooltip)
-    return button
 
 
 def _column(*widgets: QWidget) -> QWidget:

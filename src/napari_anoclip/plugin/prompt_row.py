@@ -168,7 +168,7 @@ class PromptRow(QObject):
         if document.value.kind == kind:
             return
         if document.source.path is None and not document.edited:
-            document.choose(f"paper-{kind}")
+            document.choose(f"paper-{kind}", self._named)
             return
         changes: dict[str, Any] = {"kind": kind}
         if document.value.domains == packaged(f"paper-{document.value.kind}").domains:
@@ -178,10 +178,19 @@ class PromptRow(QObject):
     def _on_preset(self, index: int) -> None:
         chosen = self._preset.itemData(index)
         if chosen in preset_names():
-            self.document.choose(chosen)
+            self.document.choose(chosen, self._named)
         elif chosen not in (OWN, str(self.document.source.path)):
             self.document.load(Path(chosen))
         self._show()
+
+    @property
+    def _named(self) -> str | None:
+        """The object that is named, also where the preset has the same word of its own; None if none can be used."""
+        text = self._object.text()
+        try:
+            return clean_object(text) if text.strip() else None
+        except PromptError:
+            return None
 
     @property
     def _own_word(self) -> str:

@@ -38,7 +38,7 @@ class PromptTools(QWidget):
         more_saving, more_resetting = QMenu(self), QMenu(self)
         self.save_as_action = more_saving.addAction("Save as…", self._ask_where_to_save)
         self.revert_action = more_resetting.addAction("Revert to what was saved", document.revert)
-        self.reset_action = more_resetting.addAction("Reset to the preset", document.reset)
+        more_resetting.addAction("Reset to the preset", document.reset)
         self.load = self._button(
             "Load", "Load", "Open a prompt file, or drop one here.", self._ask_what_to_load, self._recent
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -25,7 +23,7 @@ from napari_anoclip.plugin.picture_queue import Show
 from napari_anoclip.plugin.queue_drop import FileDrop
 from napari_anoclip.plugin.queue_listing import Listed, QueueListing, is_session
 from napari_anoclip.plugin.queue_walk import QueueWalk
-from napari_anoclip.plugin.style import ignore_wheel_unless_focused, muted
+from napari_anoclip.plugin.style import ignore_wheel_unless_focused, muted, push_button
 from napari_anoclip.review.pictures import SUFFIXES
 
 if TYPE_CHECKING:
@@ -118,13 +116,15 @@ class QueuePanel(QWidget):
         self._name_folder()
 
     def _make(self) -> None:
-        self.folder_button = _button("", "Open a folder of pictures", "", self._ask_for_folder)
+        self.folder_button = push_button("", "", self._ask_for_folder, "Open a folder of pictures")
         # A long name is cut, it does not widen the dock.
         self.folder_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.files_button = _button(
-            "Files…", "Open picture files", "Choose single pictures. Files and folders can also be dropped here.",
+        self.files_button = push_button(
+            "Files…",
+            "Choose single pictures. Files and folders can also be dropped here.",
             self._ask_for_files,
-        )  # fmt: skip
+            "Open picture files",
+        )
         self.previous_button = _arrow(Qt.ArrowType.LeftArrow, "Previous picture", "PgUp", self.previous)
         self.next_button = _arrow(Qt.ArrowType.RightArrow, "Next picture", "PgDown", self.next)
         self.pictures = _box("Picture", "All pictures: ✓ judged, … begun, ✕ cannot be read.")
@@ -227,21 +227,13 @@ class QueuePanel(QWidget):
         self._reviewer.said.emit(sentence, "", None)
 
 
-def _button(text: str, name: str, tooltip: str, do: Callable[[], None]) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(name)
-    button.setToolTip(tooltip)
-    button.clicked.connect(partial(_call, do))
-    return button
-
-
 def _arrow(arrow: Qt.ArrowType, name: str, key: str, do: Callable[[], None]) -> QToolButton:
     button = QToolButton()
     button.setArrowType(arrow)
     button.setAccessibleName(name)
     button.setToolTip(f"{name} that is gone through ({key}).")
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    button.clicked.connect(partial(_call, do))
+    button.clicked.connect(lambda: do())
     return button
 
 
@@ -261,7 +253,3 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
     for widget in widgets:
         row.addWidget(widget)
     return row
-
-
-def _call(do: Callable[[], None], *_: object) -> None:
-    do()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from napari_anoclip.plugin.named import named
+from napari_anoclip.engine.words import named
 from napari_anoclip.plugin.picture_queue import PictureQueue, Show
 
 _NAMED = 3

@@ -68,6 +68,7 @@ class RangeRows(QWidget):
         choices.addWidget(choose_images, 1, 2)
         choices.setColumnStretch(3, 1)
         self.low, self.high = _number("First colour", 0.0, 1.0), _number("Last colour", 1.0, 2.0)
+        self.high.setMinimum(_STEP)  # above the first colour, as ever
         self._by_hand = QWidget()
         numbers = QHBoxLayout(self._by_hand)
         numbers.setContentsMargins(0, 0, 0, 0)

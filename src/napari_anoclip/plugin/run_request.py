@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from skimage.io import imread
 
 from napari_anoclip.engine.errors import AnoCLIPError, ImageError
 from napari_anoclip.engine.progress import Progress, Reporter
 from napari_anoclip.engine.settings import DisplaySettings
+from napari_anoclip.engine.words import named
 from napari_anoclip.plugin.models import ModelChoice, ModelHolder
-from napari_anoclip.plugin.named import named
 from napari_anoclip.plugin.reading import read_source
+from napari_anoclip.review.pictures import read_picture
 
 if TYPE_CHECKING:
     from napari_anoclip.engine.calibration import DisplayRange
@@ -245,8 +245,8 @@ def _read_reference(reference: Reference) -> Any:
     if not isinstance(reference, str | Path):
         return reference
     try:
-        return imread(reference)
-    except Exception as error:  # as many kinds as there are formats
+        return read_picture(Path(reference))
+    except ImageError as error:
         raise AnoCLIPError(f"The good image {Path(reference).name} cannot be read. Choose another file.") from error
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from skimage.io import imread
+
+from napari_anoclip.review.pictures import read_picture
 
 SAMPLE_KEY = "napari_anoclip_sample"
 """Where a sample's object name, kind and preset stand in ``layer.metadata``; the dock takes them over."""
@@ -43,7 +44,7 @@ def open_sample(key: str) -> list[LayerData]:
 
 def _read(file: str) -> Any:
     with resources.as_file(_FOLDER / file) as path:
-        return imread(path)
+        return read_picture(path)
 
 
 @cache

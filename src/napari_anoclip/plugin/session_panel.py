@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_anoclip.engine.errors import AnoCLIPError
 from napari_anoclip.plugin.job import Job
 from napari_anoclip.plugin.notice import Notice
 from napari_anoclip.plugin.session_reader import session_in
-from napari_anoclip.plugin.style import breakable, muted
+from napari_anoclip.plugin.style import breakable, muted, push_button
 from napari_anoclip.review.session import ENDING, Session
 
 if TYPE_CHECKING:
@@ -101,29 +101,29 @@ class SessionPanel(QWidget):
         self._trouble.setWordWrap(True)
         self._trouble.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._trouble.setAccessibleName("What is in the way of saving")
-        self.open_button = _button(
+        self.open_button = push_button(
             "Open or new…",
-            "Open or begin a session",
             "Choose the folder of a session, or a folder in which to begin one.",
             self._ask_what_to_open,
+            "Open or begin a session",
         )
-        self.save_button = _button(
+        self.save_button = push_button(
             "Save now",
-            "Save the session now",
             "Write session.json and masks at once. Each verdict is in the journal already.",
             self.save,
+            "Save the session now",
         )
-        self.copy_button = _button(
+        self.copy_button = push_button(
             "Save a copy…",
-            "Save a copy of the session",
             "Write all of the session, with what can be undone, to another folder.",
             self._ask_where_to_copy,
+            "Save a copy of the session",
         )
-        self.take_over_button = _button(
+        self.take_over_button = push_button(
             "Take over",
-            "Take the session over",
             "Write to it from here again; the other window writes no more.",
             self._take_back,
+            "Take the session over",
         )
         self.notice = Notice()
         buttons = QHBoxLayout()
@@ -233,11 +233,3 @@ def _at(moment: datetime) -> str:
     local = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone()
     today = local.date() == datetime.now().astimezone().date()
     return f"{local:%H:%M:%S}" if today else f"{local:%d %B %Y, %H:%M}"
-
-
-def _button(text: str, name: str, tip: str, do: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(name)
-    button.setToolTip(tip)
-    button.clicked.connect(lambda: do())
-    return button

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
-from qtpy.QtWidgets import QGraphicsOpacityEffect, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGraphicsOpacityEffect, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 
 def muted(label: QLabel) -> QLabel:
@@ -32,6 +33,15 @@ def with_note(control: QWidget, note: QLabel) -> QWidget:
     layout.addWidget(control)
     layout.addWidget(muted(note))
     return both
+
+
+def push_button(text: str, tooltip: str, pressed: Callable[[], object], name: str = "") -> QPushButton:
+    """A button that does something; its name for those who hear it is its text, unless another is given."""
+    button = QPushButton(text)
+    button.setAccessibleName(name or text)
+    button.setToolTip(tooltip)
+    button.clicked.connect(lambda: pressed())
+    return button
 
 
 def ignore_wheel_unless_focused(control: QWidget) -> None:

@@ -54,7 +54,7 @@ def write_map(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
                 _write_tiff(temporary, data, description)
             _open_with_us(target)
     except OSError as error:
-        raise ImageError(f"{target.name} cannot be saved ({error.strerror}). Choose another folder.") from error
+        raise ImageError(f"{target.name} cannot be saved ({atomic.reason(error)}). Choose another folder.") from error
     return [str(target)]
 
 

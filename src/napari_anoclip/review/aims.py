@@ -1,7 +1,6 @@
 """What a suggestion is to better, counted cell by cell on patch grids.
 
-Cells stand in the place of pixels, so that thousands of choices of prompts can be tried. Sources: average precision as
-scikit-learn defines it; AUPRO after Bergmann et al., "Uninformed Students", CVPR 2020.
+Cells stand in the place of pixels, so that thousands of choices of prompts can be tried.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label
 
-from napari_anoclip.review.curves import area_under
+from napari_anoclip.review.curves import Curves
 from napari_anoclip.review.metrics import FALSE_POSITIVE_LIMIT
 
 if TYPE_CHECKING:
@@ -161,22 +160,20 @@ class Part:
         false &= np.bincount(numbers.ravel(), self._near.ravel()) == 0
         return float(np.count_nonzero(false[1:])) / self._images
 
-    def _curve(self, mine: FloatArray) -> tuple[BoolArray, NDArray[np.float64], NDArray[np.intp]]:
-        """From the hottest cell down: whether another score follows, share of the good cells, place among the bad."""
+    def _curves(self, mine: FloatArray) -> tuple[Curves, NDArray[np.float64]]:
+        """From the hottest cell down, where another score follows: cells of both kinds, and shares of the defects."""
         flat = mine.ravel()
         scores = np.concatenate([flat[self._bad], flat[self._good]])
         order = np.argsort(-scores)
-        last = np.diff(scores[order], append=np.float32(-1)) != 0
-        return last, (order >= len(self._bad)).cumsum() / len(self._good), order
+        last = np.flatnonzero(np.diff(scores[order], append=np.float32(-1)))
+        bad = order < len(self._bad)
+        shares = np.concatenate([self._shares, np.zeros(len(self._good))])[order]
+        defect, normal, overlap = (np.concatenate([[0.0], part.cumsum()[last]])[None] for part in (bad, ~bad, shares))
+        return Curves(defect, normal), overlap
 
     def _aupro(self, mine: FloatArray) -> float:
-        last, false_rate, order = self._curve(mine)
-        overlap = np.concatenate([self._shares, np.zeros(len(self._good))])[order].cumsum()
-        x, y = (np.concatenate([[0], one[last]])[None] for one in (false_rate, overlap))
-        return float(area_under(x, y, np.array([FALSE_POSITIVE_LIMIT]))[0]) / FALSE_POSITIVE_LIMIT
+        curves, overlap = self._curves(mine)
+        return float(curves.aupro(overlap, np.ones(1), FALSE_POSITIVE_LIMIT)[0])
 
     def _precision(self, mine: FloatArray) -> float:
-        last, false_rate, order = self._curve(mine)
-        hits = (order < len(self._bad)).cumsum()[last]
-        precision = hits / (hits + false_rate[last] * len(self._good))
-        return float(np.sum(np.diff(hits, prepend=0) * precision)) / len(self._bad)
+        return float(self._curves(mine)[0].average_precision()[0])

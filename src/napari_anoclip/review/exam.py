@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from napari_anoclip.engine.errors import ImageError
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.review.judgement import ImageReview, Judgement, Verdict
-from napari_anoclip.review.metrics import BINS, FloatArray, Scale, Scores
+from napari_anoclip.review.metrics import BINS, Binning, FloatArray, Scores
 from napari_anoclip.review.region_mask import RegionMask
 from napari_anoclip.review.regions import RegionSettings, find_regions
 
@@ -187,8 +187,8 @@ class Exam:
         report("scoring judged images", len(asked), len(asked))
         low = min((float(found.map.min()) for _, found in answers), default=0.0)
         high = max((float(found.map.max()) for _, found in answers), default=1.0)
-        scale = Scale(low, high, ((found.map.ravel(), *truth.pixels()[:2]) for truth, found in answers))
-        return [truth.scores(found, threshold, regions, scale) for truth, found in answers]
+        binning = Binning(low, high, ((found.map.ravel(), *truth.pixels()[:2]) for truth, found in answers))
+        return [truth.scores(found, threshold, regions, binning) for truth, found in answers]
 
     def _source(self, question: Question) -> ImageSource:
         from napari_anoclip.engine.image_source import ImageSource
@@ -303,10 +303,10 @@ class _Truth:
                 overlap[region.cells] += region.pixels / region.pixels.sum()
         return defect, normal, overlap
 
-    def scores(self, found: Detection, threshold: float, settings: RegionSettings, scale: Scale) -> Scores:
+    def scores(self, found: Detection, threshold: float, settings: RegionSettings, binning: Binning) -> Scores:
         """Count what a map makes of it."""
         values = found.map.ravel()
-        bins = scale.bins(values)
+        bins = binning.bins(values)
 
         def by_score(pixels: FloatArray) -> NDArray[np.float32]:
             return np.bincount(bins, pixels, minlength=BINS).astype(np.float32)

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from psygnal import Signal
 
 from napari_anoclip.engine import atomic
+from napari_anoclip.engine.foreign import json_of
 from napari_anoclip.review.lock import SessionLocked
 
 FILE = "journal.jsonl"
@@ -314,7 +315,7 @@ def _header(raw: bytes) -> tuple[str, int] | None:
     if not raw.startswith(b'{"journal"'):
         return None
     try:
-        found = json.loads(raw)
+        found = json_of(raw)
         return str(found["id"]), int(found["format"])
     except (ValueError, KeyError, TypeError):
         return None
@@ -328,7 +329,7 @@ def _entry(raw: bytes) -> Entry | None:
         right = zlib.crc32(raw[: match.end(3)]) == int(checksum, 16)
         return Entry(int(number), kind.decode(), content.decode()) if right else None
     with suppress(ValueError, KeyError, TypeError, AttributeError):
-        found = json.loads(raw)
+        found = json_of(raw)
         number = int(found.pop("line"))
         if len(found) == 1:
             kind, content = found.popitem()

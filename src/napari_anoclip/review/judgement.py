@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
-from napari_anoclip.review.region_mask import Mask
+from napari_anoclip.review.region_mask import MAX_PIXELS, Mask, RegionMask
 
 
 class Verdict(StrEnum):
@@ -77,9 +78,9 @@ class Judgement(BaseModel):
         When it was said last, UTC.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    id: int = Field(ge=1)
+    id: int = Field(ge=1, lt=1 << 32)
     plane: tuple[int, ...] = ()
     mask: Mask
     verdict: Verdict | None = None
@@ -125,13 +126,13 @@ class ImageReview(BaseModel):
         Whether all of it was looked at: what was not judged a defect is normal then, otherwise unknown.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     key: str
     name: str
     path: str | None = None
     fingerprint: str
-    map_shape: tuple[int, ...]
+    map_shape: tuple[PositiveInt, ...]
     origin: tuple[float, float] = (0.0, 0.0)
     step: tuple[float, float] = (1.0, 1.0)
     pixel_size: tuple[float, float] = (1.0, 1.0)
@@ -139,6 +140,20 @@ class ImageReview(BaseModel):
     contrast_limits: tuple[float, float] | None = None
     judgements: dict[int, Judgement] = Field(default_factory=dict)
     complete: bool = False
+
+    @field_validator("map_shape")
+    @classmethod
+    def _can_be_drawn(cls, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Pages of masks are as large as the map, and a file may say what it likes."""
+        if math.prod(shape[-2:]) > MAX_PIXELS:
+            raise ValueError("no map is as large")
+        return shape
+
+    def holds(self, mask: RegionMask) -> bool:
+        """Whether a mask lies on the map, which a file may deny."""
+        return len(mask.stop) <= len(self.map_shape) and all(
+            end <= length for end, length in zip(mask.stop[::-1], self.map_shape[::-1], strict=False)
+        )
 
     @property
     def judged(self) -> bool:

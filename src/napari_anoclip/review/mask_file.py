@@ -12,6 +12,7 @@ Planes in which nothing was judged have no page.
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from napari_anoclip.engine import atomic
 from napari_anoclip.review.judgement import Judgement
-from napari_anoclip.review.region_mask import RegionMask
+from napari_anoclip.review.region_mask import MAX_PIXELS, RegionMask
 
 Labels = NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -98,6 +99,8 @@ def read(path: Path) -> dict[int, tuple[tuple[int, ...], RegionMask]]:
             if not len(file.pages):
                 raise ValueError("it has no page")
             for page in file.pages:
+                if math.prod(page.shape) > MAX_PIXELS:  # however few bytes they are in the file
+                    raise ValueError("it has a page larger than any map")
                 place = json.loads(page.description)  # type: ignore[union-attr]  # a TiffFrame has one as well
                 labels = page.asarray()
                 at = np.argwhere(labels)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_anoclip.engine.words import counted
 from napari_anoclip.review import bootstrap
 from napari_anoclip.review.curves import Curves, above, ratio
 
@@ -107,7 +108,7 @@ class Figures(BaseModel):
     complete: int = Field(ge=0)
 
 
-class Scale:
+class Binning:
     """Bins for the scores of one exam, so narrow where there are many that next to no order is lost in them.
 
     Probabilities of a model may all lie between 0.471 and 0.490, and defects are few: bins of equal width would put
@@ -325,8 +326,3 @@ def _false_regions(scores: Sequence[Scores], weights: FloatArray) -> Figure:
     words = f"{int(false.sum())} in {counted(len(told), 'image')}" + (f", {partly} judged in part" if partly else "")
     values = ratio(weights[:, told] @ false, weights[:, told].sum(axis=1))
     return _figure(values, [scores[place] for place in told], len(told), words)
-
-
-def counted(number: int, thing: str) -> str:
-    """Say how many there are of what this word names one of."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

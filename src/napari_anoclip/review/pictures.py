@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -9,11 +10,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from napari_anoclip.engine.errors import Cancelled, ImageError
+from napari_anoclip.engine.words import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +91,11 @@ def read_picture(path: Path) -> NDArray[Any]:
         If the file is not there or holds no picture.
     """
     try:
-        pixels = tifffile.imread(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_by_pillow(path)
+        if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
+            raise ImageError(f"The picture {path.name} is no file that can be read: move it away.")
+        pixels = _read_by_tifffile(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_by_pillow(path)
+    except ImageError:
+        raise
     except FileNotFoundError as error:
         raise ImageError(
             f"The picture {path.name} is not in {path.parent} any more: put it back, or take it off the list."
@@ -99,10 +106,15 @@ def read_picture(path: Path) -> NDArray[Any]:
         raise ImageError(
             f"The picture {path.name} cannot be read (it holds no picture): save it again as PNG or TIFF."
         ) from error
+    except Image.DecompressionBombError as error:  # its own words are of an attack
+        raise ImageError(
+            f"The picture {path.name} has, or claims to have, more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, "
+            "too many for its format: save it as TIFF, or as zarr."
+        ) from error
     # A damaged file can make a decoder fail in any way at all.
     except Exception as error:
         raise ImageError(
-            f"The picture {path.name} cannot be read ({_first_line(error)}): save it again as PNG or TIFF."
+            f"The picture {path.name} cannot be read ({first_line(error)}): save it again as PNG or TIFF."
         ) from error
     return np.asarray(pixels)
 
@@ -241,6 +253,25 @@ class _Newest:
 _newest = _Newest()
 
 
+def _read_by_tifffile(path: Path) -> NDArray[Any]:
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        # A header of a hundred bytes may claim any size, and where the system grants memory before it is used, that
+        # would be noticed too late.
+        size, free = math.prod(series.shape) * series.dtype.itemsize, psutil.virtual_memory().available
+        if size > free:
+            raise ImageError(
+                f"The picture {path.name} has, or claims to have, {' × '.join(map(str, series.shape))} values: reading "
+                f"it takes {_in_gigabytes(size)}, and {_in_gigabytes(free)} of memory are free. Save it as zarr, or "
+                "in parts."
+            )
+        return np.asarray(file.asarray(series=0))
+
+
+def _in_gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"
+
+
 def _read_by_pillow(path: Path) -> NDArray[Any]:
     with Image.open(path) as picture:
         if picture.mode in _AS_THEY_ARE:
@@ -264,7 +295,3 @@ def _planes(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
 def _natural(name: str) -> list[str | int]:
     """Text and numbers in turn, beginning with text, so that keys can be compared."""
     return [int(part) if at % 2 else part for at, part in enumerate(re.split("([0-9]+)", name.casefold()))]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Self
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 
 BoolArray = NDArray[np.bool_]
+
+MAX_PIXELS = 1 << 30
+"""Of a box that is read from a file, whatever that says; the largest map has a sixteenth of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +128,13 @@ class RegionMask:
         try:
             start, shape, runs = (np.array(found[key], dtype=np.int64) for key in ("start", "shape", "runs"))
             fits = start.shape == shape.shape and shape.size in (2, 3) and min(*start, *shape, *runs) >= 0
-            if not fits or runs.sum() != shape.prod():
+            # In Python's numbers, which have no end: before any array is made of it, a file may say what it likes.
+            pixels = math.prod(shape.tolist())
+            if not fits or pixels > MAX_PIXELS or sum(runs.tolist()) != pixels:
                 raise ValueError("runs do not fill the box")
             bits = np.repeat(np.arange(runs.size) % 2 == 1, runs).reshape(shape)
             return cls.of(bits, tuple(start.tolist()))
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, OverflowError) as error:
             raise ValueError(f"no region: {error}") from error
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from skimage.measure import label
 
 from napari_anoclip.review.judgement import Measures
 from napari_anoclip.review.region_mask import BoolArray, RegionMask
@@ -128,6 +127,9 @@ def _labelled(above: BoolArray, merge_distance: int) -> NDArray[np.intp]:
 
 
 def _numbered(mask: BoolArray, connectivity: int | None = None) -> NDArray[np.intp]:
+    # Here, for it brings SciPy's image filters: the dock, which knows reviews, opens without them.
+    from skimage.measure import label
+
     labels: NDArray[np.intp] = label(mask, connectivity=connectivity)
     return labels
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from napari_anoclip.engine.words import counted, first_line
 from napari_anoclip.review import journal, session_file
 from napari_anoclip.review.journal import Entry, Journaled
-from napari_anoclip.review.judgement import ImageReview
+from napari_anoclip.review.judgement import ImageReview, Judgement
 from napari_anoclip.review.lock import SessionError
 from napari_anoclip.review.migrate import SCHEMA
 from napari_anoclip.review.session_file import Saved, SessionSettings
@@ -148,11 +149,11 @@ def restore(folder: Path) -> Restored:
             records = [_record(entry) for entry in found.entries]
             review, state = _replayed(records)
         except (ValidationError, KeyError, ValueError) as error:
-            journal_fault = f"does not fit together ({_first_line(error)})"
+            journal_fault = f"does not fit together ({_why(error)})"
         else:
             later = records[_known(found, saved) :]
             if len(later) < len(records) and later and saved and saved.at:
-                said.append(f"{_counted(len(later), 'change')} after the last save ({_local(saved.at)}) came back.")
+                said.append(f"{counted(len(later), 'change')} after the last save ({_local(saved.at)}) came back.")
             if saved is not None and saved.schema != SCHEMA:
                 said.append(_older(saved))
             elif saved is not None and saved.edited:
@@ -180,7 +181,7 @@ def _put_together(
         state.kinds, state.settings = saved.kinds, saved.settings
         state.trials, unread = saved.trials()
         if unread:
-            said.append(f"{_counted(unread, 'prompt set')} of the history cannot be read.")
+            said.append(f"{counted(unread, 'prompt set')} of the history cannot be read.")
     known = 0 if found is None else _known(found, saved)
     later = [] if found is None else [entry for entry in found.entries if entry.line > known]
     skipped = (later[-1].line - known - len(later)) if later else 0
@@ -189,22 +190,26 @@ def _put_together(
             state.take(_record(entry))
         except (ValidationError, KeyError, ValueError):
             skipped += 1
+    for key, image in state.images.items():
+        kept = {number: one for number, one in image.judgements.items() if image.holds(one.mask)}
+        lost += len(image.judgements) - len(kept)
+        state.images[key] = image.model_copy(update={"judgements": kept})
     if saved is None or saved.schema == SCHEMA:
         said.append(f"journal.jsonl {fault}: the history of what can be undone begins anew.")
     else:
         said.append(_older(saved))
         aside.append(session_file.FILE)
     if skipped:
-        said.append(f"{_counted(skipped, 'line')} of the journal cannot be read.")
+        said.append(f"{counted(skipped, 'line')} of the journal cannot be read.")
     if lost:
-        said.append(f"The pixels of {_counted(lost, 'judgement')} cannot be read: they are left out.")
+        said.append(f"The pixels of {counted(lost, 'judgement')} cannot be read: they are left out.")
     if (folder / journal.FILE).exists():
         aside.append(journal.FILE)
     review = Review(state.images.values(), state.kinds)
     return Restored(review, state.settings, state.trials, None, None, set(), _sentence(said, aside), aside)
 
 
-def _replayed(records: Iterable[Record]) -> tuple[Review, State]:
+def _replayed(records: Sequence[Record]) -> tuple[Review, State]:
     """Do everything again, in order, with what can be undone."""
     state = State()
     review = Review((), DEFAULT_KINDS)
@@ -218,6 +223,18 @@ def _replayed(records: Iterable[Record]) -> tuple[Review, State]:
                 review.kinds = record.kinds
             case _:
                 state.take(record)
+    for record in records:
+        match record:
+            case ImageReview():
+                said: Iterable[Judgement | None] = record.judgements.values()
+                image = review.images[record.key]
+            case Change():
+                said = (*record.before.values(), *record.after.values())
+                image = review.images[record.image]
+            case _:
+                continue
+        if not all(one is None or image.holds(one.mask) for one in said):
+            raise ValueError(f"a region lies beside the map of {image.name}")
     return review, state
 
 
@@ -227,7 +244,7 @@ def _saved(folder: Path) -> tuple[Saved | None, str]:
     except FileNotFoundError:
         return None, "was missing"
     except (OSError, ValueError) as error:
-        return None, f"was damaged ({_first_line(error)})"
+        return None, f"was damaged ({_why(error)})"
 
 
 def _journal(folder: Path) -> tuple[Journaled | None, str]:
@@ -275,15 +292,11 @@ def _older(saved: Saved) -> str:
     return f"The session was of an older form ({saved.schema}) and is now of form {SCHEMA}."
 
 
-def _first_line(error: Exception) -> str:
+def _why(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number:,} {what}s"
+    return first_line(error)
 
 
 def _local(at: datetime) -> str:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_anoclip.engine import atomic
 from napari_anoclip.engine.errors import PromptError
+from napari_anoclip.engine.foreign import json_of, within
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.settings import ReferenceSettings
 from napari_anoclip.review import mask_file
@@ -162,7 +163,7 @@ class Saved:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         data = (folder / FILE).read_bytes()
-        found = json.loads(data)
+        found = json_of(data)
         if not isinstance(found, dict):
             raise ValueError("no session")
         self.schema = found.get("schema", 0)
@@ -216,9 +217,9 @@ class Saved:
         trials = []
         for one in self._session.trials:
             try:
-                prompts = PromptSet.load(self._folder / one.prompts)
+                prompts = PromptSet.load(_file_within(self._folder, one.prompts))
                 trials.append(Trial(at=one.at, prompts=prompts, figures=one.figures, words=one.words))
-            except PromptError:
+            except (PromptError, OSError, ValueError):
                 continue
         return trials, len(self._session.trials) - len(trials)
 
@@ -239,7 +240,7 @@ class Saved:
 
     def _masks(self, masks: Masks | None) -> dict[int, tuple[tuple[int, ...], RegionMask]]:
         try:
-            return {} if masks is None else mask_file.read(self._folder / masks.file)
+            return {} if masks is None else mask_file.read(_file_within(self._folder, masks.file))
         except (OSError, ValueError):
             return {}
 
@@ -310,8 +311,7 @@ class SessionFiles:
         if known is None or not _same_pixels(known, image):
             masks = None
             if image.judgements:
-                path = self._folder / MASKS / f"{safe_name(image.key)}.tif"
-                path.parent.mkdir(exist_ok=True)
+                path = self._own(MASKS) / f"{safe_name(image.key)}.tif"
                 mask_file.write(path, image.map_shape, image.judgements.values())
                 masks = _described(self._folder, Masks(file=f"{MASKS}/{path.name}", bytes=0, crc32=0))
         self._masks[image.key] = image, masks
@@ -337,8 +337,7 @@ class SessionFiles:
     def _prompt_file(self, prompts: PromptSet) -> str:
         """Name of the file of a prompt set; the same one for the same set."""
         if prompts not in self._prompts:
-            folder = self._folder / PROMPTS
-            folder.mkdir(exist_ok=True)
+            folder = self._own(PROMPTS)
             text = prompts.to_yaml()
             for number in count(1):
                 path = folder / f"{number:03}.yaml"
@@ -350,12 +349,22 @@ class SessionFiles:
             self._prompts[prompts] = f"{PROMPTS}/{path.name}"
         return self._prompts[prompts]
 
+    def _own(self, name: str) -> Path:
+        """A folder in the session's, made if it is not there; a link to elsewhere is none to write into (OSError)."""
+        try:
+            folder = within(self._folder, name)
+        except ValueError as error:
+            raise OSError(f"its folder {name} is a link to elsewhere") from error
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def _clear_away(self, used: set[str]) -> None:
         """Remove masks of judgements that were all taken back."""
         for path in (self._folder / MASKS).glob("*.tif"):
             if f"{MASKS}/{path.name}" not in used:
-                with suppress(OSError):  # what is left over does no harm
-                    path.unlink(missing_ok=True)
+                # What is left over does no harm, and what lies behind a link belongs to somebody else.
+                with suppress(OSError, ValueError):
+                    within(self._folder, f"{MASKS}/{path.name}").unlink(missing_ok=True)
 
 
 def safe_name(key: str) -> str:
@@ -385,10 +394,18 @@ def _described(folder: Path, masks: Masks | None) -> Masks | None:
     if masks is None:
         return None
     try:
-        data = (folder / masks.file).read_bytes()
-    except OSError:
+        data = _file_within(folder, masks.file).read_bytes()
+    except (OSError, ValueError):
         data = b""
     return Masks(file=masks.file, bytes=len(data), crc32=zlib.crc32(data))
+
+
+def _file_within(folder: Path, name: str) -> Path:
+    """A file that a session names. One that leads out of its folder, by itself or by a link, is none (ValueError)."""
+    path = within(folder, name)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{name!r} is no file")
+    return path
 
 
 _json = partial(json.dumps, ensure_ascii=False)

@@ -18,8 +18,9 @@ from napari_anoclip.engine.errors import PromptError
 from napari_anoclip.engine.progress import CancelFlag, ProgressCallback, Reporter
 from napari_anoclip.engine.prompts import PromptSet
 from napari_anoclip.engine.settings import AnoCLIPSettings
+from napari_anoclip.engine.words import counted
 from napari_anoclip.review.aims import Aim, FloatArray, Sheet
-from napari_anoclip.review.metrics import FEWEST, counted
+from napari_anoclip.review.metrics import FEWEST
 from napari_anoclip.review.synonyms import synonyms
 from napari_anoclip.review.tuning import NAMES, Makings, Place, ticked
 

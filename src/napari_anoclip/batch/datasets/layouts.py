@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -10,6 +9,7 @@ from typing import ClassVar, Literal
 from napari_anoclip.batch.datasets.folders import by_stem, find, folders_in, pictures_of, same_name, some
 from napari_anoclip.batch.datasets.masks import PICTURES, MaskFile, NoDefect, shows_defect
 from napari_anoclip.batch.datasets.model import DataSetError, Layout, Sample
+from napari_anoclip.engine.foreign import json_of
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Pairs:
             return None
         _, entries, name, split = self.split
         try:
-            listed = json.loads(file.read_text(encoding="utf-8"))[entries]
+            listed = json_of(file.read_text(encoding="utf-8"))[entries]
             return {entry[name] for entry in listed if entry[split] == "test"}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataSetError(

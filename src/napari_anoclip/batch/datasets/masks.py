@@ -5,7 +5,6 @@ All of them are plain values that are called: they can be pickled and sent to an
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from skimage import draw
 
 from napari_anoclip.batch.datasets.model import DataSetError
 from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.engine.foreign import json_of
 from napari_anoclip.review.mask_picture import set_pixels
 from napari_anoclip.review.pictures import SUFFIXES, TIFF_SUFFIXES, read_picture
 
@@ -156,7 +156,7 @@ def _segmentation(path: Path) -> NDArray[Any]:
 
 def _shapes(path: Path) -> list[dict[str, Any]]:
     try:
-        shapes = json.loads(path.read_text(encoding="utf-8"))["shapes"]
+        shapes = json_of(path.read_text(encoding="utf-8"))["shapes"]
         if all(len(shape["points"]) > 0 for shape in shapes):
             return list(shapes)
     except (OSError, ValueError, KeyError, TypeError) as error:

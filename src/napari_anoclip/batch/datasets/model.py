@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from napari_anoclip.batch.datasets.folders import folders_in, same_name, some
 from napari_anoclip.engine.errors import AnoCLIPError
+from napari_anoclip.engine.foreign import NotYAML, yaml_of
 from napari_anoclip.engine.prompts import Kind
+from napari_anoclip.engine.words import first_line
 
 NOUNS_FILE = "categories.yaml"
 """May lie beside the categories' folders and say what is in the pictures, by category."""
@@ -225,10 +226,10 @@ class DataSet:
         if not file.is_file():
             return nouns
         try:
-            own = _NOUNS.validate_python(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+            own = _NOUNS.validate_python(yaml_of(file.read_text(encoding="utf-8")) or {})
+        except (OSError, UnicodeDecodeError, NotYAML, ValidationError) as error:
             raise DataSetError(
-                f"{file} cannot be used ({_first_line(error)}): write a line such as 'cloth: {{object: woven cloth, "
+                f"{file} cannot be used ({first_line(error)}): write a line such as 'cloth: {{object: woven cloth, "
                 "kind: texture}' for each category, or delete the file."
             ) from error
         return nouns | {same_name(name): noun for name, noun in own.items()}
@@ -273,7 +274,3 @@ def _chosen(found: list[str], wanted: Collection[str] | None, title: str) -> lis
     if missing:
         raise DataSetError(f"{title} has no category {some(missing)} here: choose among {', '.join(found)}.")
     return [name for name in found if same_name(name) in folded]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

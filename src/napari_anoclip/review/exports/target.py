@@ -12,6 +12,8 @@ from pathlib import Path
 
 from napari_anoclip.engine import atomic
 from napari_anoclip.engine.errors import AnoCLIPError
+from napari_anoclip.engine.foreign import json_of
+from napari_anoclip.engine.words import counted
 
 LISTING = ".napari-anoclip-export.json"
 """Names the files of an export in its folder, so that a later one takes away what it does not write anew."""
@@ -53,11 +55,11 @@ class Exported:
     @property
     def sentence(self) -> str:
         """All of it in words."""
-        said = [f"{_count(self.images, 'image')} with {_count(self.regions, 'region')} exported to {self.path.name}."]
+        said = [f"{counted(self.images, 'image')} with {counted(self.regions, 'region')} exported to {self.path.name}."]
         if self.left_out:
-            said.append(f"{_count(len(self.left_out), 'image')} left out: {self.left_out[0]}")
+            said.append(f"{counted(len(self.left_out), 'image')} left out: {self.left_out[0]}")
         if self.not_judged:
-            said.append(f"{_count(self.not_judged, 'image')} not judged yet.")
+            said.append(f"{counted(self.not_judged, 'image')} not judged yet.")
         return " ".join([*said, self.remark]).strip()
 
 
@@ -164,7 +166,7 @@ def _move(draft: Path, folder: Path, written: list[str]) -> None:
 def _listed(folder: Path) -> set[str]:
     """Files of an earlier export; names that lead out of the folder are none of ours."""
     try:
-        names = json.loads((folder / LISTING).read_text(encoding="utf-8"))["files"]
+        names = json_of((folder / LISTING).read_text(encoding="utf-8"))["files"]
         return {name for name in names if (folder / name).resolve().is_relative_to(folder.resolve())}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
@@ -177,7 +179,3 @@ def _said_in_words(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ExportError(f"{path.name} cannot be written ({atomic.reason(error)}). Choose another place.") from error
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

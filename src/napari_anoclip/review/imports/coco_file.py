@@ -16,6 +16,7 @@ from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_anoclip.engine import atomic
+from napari_anoclip.engine.foreign import json_of
 from napari_anoclip.review.exports.coco import KEY
 from napari_anoclip.review.imports.problems import AnnotationError, DamagedFile, WrongSize
 from napari_anoclip.review.judgement import Verdict
@@ -105,10 +106,10 @@ def read_coco(file: Path) -> CocoFile:
         If it cannot be read; `DamagedFile` if it is no JSON, or no COCO.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        content = json_of(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise AnnotationError(f"{file.name} cannot be read ({atomic.reason(error)}). Choose another file.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         where = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise DamagedFile(f"{file.name} is damaged: it is no JSON{where}. Export it again.") from error
     if not isinstance(content, dict) or "images" not in content:

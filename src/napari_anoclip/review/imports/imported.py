@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_anoclip.engine.errors import ImageError
+from napari_anoclip.engine.words import counted
 from napari_anoclip.review.imports.problems import AnnotationError
 from napari_anoclip.review.judgement import ImageReview
 
@@ -30,7 +31,7 @@ class Imported:
     def sentence(self) -> str:
         """All of it in words."""
         regions = sum(len(image.judgements) for image in self.images)
-        said = f"{_count(len(self.images), 'image')} with {_count(regions, 'region')} imported."
+        said = f"{counted(len(self.images), 'image')} with {counted(regions, 'region')} imported."
         return " ".join([said, left_out_sentence(self.left_out)]).strip()
 
 
@@ -74,12 +75,8 @@ class Gathering:
 
 def left_out_sentence(left_out: tuple[str, ...]) -> str:
     """Say what is not in it, and why the first one is not; empty if nothing is left out."""
-    return f"{_count(len(left_out), 'image')} left out: {left_out[0]}" if left_out else ""
+    return f"{counted(len(left_out), 'image')} left out: {left_out[0]}" if left_out else ""
 
 
 def _said(image: ImageReview) -> tuple[Any, ...]:
     return image.complete, [(one.verdict, one.kind, one.plane, one.mask) for one in image.judgements.values()]
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
