@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 
 from benchmarks.peak import peak_megabytes
-from benchmarks.report import line
+from benchmarks.report import heading, line
 from napari_anoclip.batch.cluster import ClusterSettings, score_on_cluster
 from napari_anoclip.batch.cluster_connection import connected
 from napari_anoclip.batch.inputs import find_inputs
@@ -106,7 +106,7 @@ def main() -> None:
     print(
         f"{os.cpu_count()} cores, {threads} torch threads, load {os.getloadavg()[0]:.1f}; {options.images} pictures\n"
     )
-    print("| ratio | measured | target | met | |\n|---|---|---|---|---|")
+    heading("ratio", "")
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), options.images)
         throughput(bench, options.rounds)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import napari
 import numpy as np
-from qtpy.QtWidgets import QApplication
 
 from napari_anoclip.plugin import dock_state
 from napari_anoclip.plugin.dock import AnoCLIPDock
 from napari_anoclip.plugin.sample_data import open_sample
-
-PATIENCE = 300
 
 
 def open_desk() -> tuple[napari.Viewer, AnoCLIPDock]:
@@ -34,16 +29,6 @@ def picture(side: int) -> np.ndarray:
     sample = np.asarray(open_sample("leather")[0][0])
     repeats = -(-side // min(sample.shape[:2]))
     return np.tile(sample, (repeats, repeats, 1))[:side, :side].copy()
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    """Let the window live until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not done():
-        if time.monotonic() > end:
-            raise TimeoutError(f"Nothing came of it within {PATIENCE} seconds.")
-        QApplication.processEvents()
-        time.sleep(0.0005)
 
 
 def idle(dock: AnoCLIPDock) -> bool:

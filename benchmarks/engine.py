@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -26,7 +24,7 @@ import open_clip
 import torch
 
 from benchmarks.peak import peak_megabytes
-from benchmarks.report import line
+from benchmarks.report import heading, line
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet
 from napari_anoclip.engine.settings import AdaptationSettings, ScoringSettings, TilingSettings
 from napari_anoclip.engine.text import CPU_BATCH_SIZE, encode_texts
@@ -95,8 +93,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", default="", help="measure only the ratios whose name contains this")
     options = parser.parse_args()
-    describe(options.device)
-    print("| ratio | measured | target | met | medians |\n|---|---|---|---|---|")
+    print(f"{ARCHITECTURE} shape, random weights, on {options.device}\n")
+    heading("ratio", "medians")
     bench = Bench(options.device, options.rounds, options.only)
     vision(bench)
     text(bench)
@@ -271,24 +269,6 @@ def import_time(bench: Bench) -> None:
     heavy = any(loaded == "True" for _, loaded in runs)
     seconds = statistics.median(float(taken) for taken, _ in runs)
     line("import napari_anoclip, seconds", seconds, 0.1, "torch or Qt LOADED" if heavy else "without torch and Qt")
-
-
-def describe(device: str) -> None:
-    place = torch.cuda.get_device_name() if device.startswith("cuda") else processor()
-    load = os.getloadavg()[0]
-    print(
-        f"{place}; {os.cpu_count()} cores, {torch.get_num_threads()} torch threads, load {load:.1f}; "
-        f"Python {platform.python_version()}, torch {torch.__version__}, open_clip {open_clip.__version__}; "
-        f"{ARCHITECTURE} shape, random weights; {time.strftime('%Y-%m-%d')}\n"
-    )
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((row.split(":")[1].strip() for row in lines if row.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 from skimage.filters import gaussian
 
 from benchmarks.peak import peak_megabytes
-from benchmarks.report import line
+from benchmarks.report import heading, line
 from napari_anoclip.batch.figures import FigureCounter
 
 FEW, MANY, SMALL, SIDE, ROUNDS, SUMS = 1_000, 10_000, 64, 256, 200, 10
@@ -56,7 +56,7 @@ def peak_of_maps(number: int) -> float:
 
 
 def main() -> None:
-    print("| figures of a data set | measured | target | met | |\n|---|---|---|---|---|")
+    heading("figures of a data set", "")
     few, many = (peak_of_maps(number) for number in (FEW, MANY))
     remark = f"{many:.0f} MB against {few:.0f} MB"
     line(f"peak memory, {MANY} / {FEW} maps of {SMALL}²", many / few, MEMORY_TARGET, remark)

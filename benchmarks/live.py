@@ -11,8 +11,9 @@ import time
 import napari
 import numpy as np
 
-from benchmarks.desk import idle, open_desk, picture, wait_until
-from benchmarks.report import line
+from benchmarks.desk import idle, open_desk, picture
+from benchmarks.report import heading, line
+from benchmarks.waiting import Stamp, settle, wait_until
 from napari_anoclip.engine.prompts import Entry, PromptSet
 from napari_anoclip.plugin import results
 from napari_anoclip.plugin.dock import AnoCLIPDock
@@ -27,15 +28,6 @@ def edited(prompts: PromptSet, index: int) -> PromptSet:
     state = Entry(text=f"{{}} with {WORDS[index % len(WORDS)]} {time.time_ns() % 1_000_000}")
     states = (*prompts.abnormal_states[:-1], state)
     return PromptSet.model_validate({**dict(prompts), "abnormal_states": states})
-
-
-class Stamp:
-    """When something happened last."""
-
-    at = 0.0
-
-    def __call__(self, *_: object) -> None:
-        self.at = time.perf_counter()
 
 
 def edits_to_pixels(viewer: napari.Viewer, dock: AnoCLIPDock, first: int) -> list[float]:
@@ -56,11 +48,6 @@ def edits_to_pixels(viewer: napari.Viewer, dock: AnoCLIPDock, first: int) -> lis
     return seconds
 
 
-def settle(seconds: float) -> None:
-    end = time.perf_counter() + seconds
-    wait_until(lambda: time.perf_counter() > end)
-
-
 def report(name: str, seconds: list[float], target: float) -> None:
     line(name, statistics.median(seconds), target, f"longest of {len(seconds)}: {max(seconds):.3f} s")
 
@@ -70,7 +57,7 @@ def main() -> None:
     image = viewer.add_image(picture(1024), rgb=True, name="leather")
     dock.run()
     wait_until(lambda: results.find(viewer.layers, image) is not None and idle(dock))
-    print("| seconds | measured | target | met | |\n|---|---|---|---|---|")
+    heading("seconds", "")
     report("one state edited -> pixels, 1024 × 1024, TTA off", edits_to_pixels(viewer, dock, 0), 0.3)
     dock.controls.adapt.setChecked(True)
     wait_until(lambda: idle(dock))

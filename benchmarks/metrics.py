@@ -11,7 +11,7 @@ import time
 import numpy as np
 from skimage.filters import gaussian
 
-from benchmarks.report import line
+from benchmarks.report import heading, line
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet
 from napari_anoclip.engine.prompts import Entry
 from napari_anoclip.review.exam import Exam, Question
@@ -62,7 +62,7 @@ def main() -> None:
         started = time.perf_counter()
         last = refresh(edited)
         seconds.append(time.perf_counter() - started)
-    print("| seconds | measured | target | met | |\n|---|---|---|---|---|")
+    heading("seconds", "")
     remark = f"longest of {ROUNDS}: {max(seconds):.3f} s; {last.recall.words}, false regions {last.false_regions.words}"
     line(
         f"one state switched off -> figures of {IMAGES} judged images of {SIDE}²",

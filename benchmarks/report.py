@@ -1,6 +1,12 @@
-"""One line of a table of figures. No torch here: what its first import costs is measured."""
+"""Tables of figures. No torch here: what its first import costs is measured."""
 
 from __future__ import annotations
+
+
+def heading(*titles: str) -> None:
+    """Begin a table: what is measured, and what stands last in its lines."""
+    first, last = titles
+    print(f"| {first} | measured | target | met | {last} |\n|---|---|---|---|---|", flush=True)
 
 
 def line(name: str, value: float, target: float, remark: str) -> None:

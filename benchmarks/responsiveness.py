@@ -18,9 +18,10 @@ from types import FrameType
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from benchmarks.desk import idle, open_desk, picture, wait_until
-from benchmarks.live import edited, settle
-from benchmarks.report import line
+from benchmarks.desk import idle, open_desk, picture
+from benchmarks.live import edited
+from benchmarks.report import heading, line
+from benchmarks.waiting import settle, wait_until
 from napari_anoclip.plugin.dock import AnoCLIPDock
 
 TICK = 2
@@ -82,7 +83,7 @@ def _own_place(frame: FrameType | None) -> str | None:
     """The innermost place of a stack, with the innermost of our own; None where the event loop itself waits."""
     stack = traceback.extract_stack(frame)
     inner = stack[-1]
-    if inner.filename.endswith("desk.py"):
+    if inner.filename.endswith("waiting.py"):
         return None
     ours = next((s for s in reversed(stack) if "napari_anoclip" in s.filename), None)
     place = f"{inner.name} ({inner.filename.rsplit('/', 1)[-1]}:{inner.lineno})"
@@ -107,7 +108,7 @@ def measure(name: str, work: Callable[[], None], dock: AnoCLIPDock) -> None:
 def main() -> None:
     viewer, dock = open_desk()
     viewer.add_image(picture(1024), rgb=True, name="leather")
-    print("| gap in seconds | measured | target | met | culprits of gaps above 30 ms |\n|---|---|---|---|---|")
+    heading("gap in seconds", "culprits of gaps above 30 ms")
 
     def move_camera() -> None:
         for _ in range(20):

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from benchmarks.metrics import IMAGES, SIDE, judged
-from benchmarks.report import line
+from benchmarks.report import heading, line
 from napari_anoclip.engine import AnoCLIP, AnoCLIPSettings, PromptSet
 from napari_anoclip.review.blame import blame
 from napari_anoclip.review.judgement import Verdict
@@ -54,7 +54,7 @@ def main() -> None:
         first, found = timed(suggestion)
         again, _ = timed(suggestion)
         seconds, guilty = timed(blamed)
-        print("| seconds | measured | target | met | |\n|---|---|---|---|---|")
+        heading("seconds", "")
         line(
             f"suggestion from {IMAGES} judged images of {SIDE}² and {count} prompts",
             first,
