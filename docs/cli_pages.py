@@ -1,4 +1,4 @@
-"""The pages of the command line, made of what `--help` says: ``python -m docs.cli_pages``."""
+"""The pages of the command line, made of what `--help` says. Written by ``python -m docs.generate``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_anoclip.cli.help import panels, paragraphs, usage
 
 FOLDER = Path(__file__).parent / "cli"
 
-HEAD = "<!-- Made by docs/cli_pages.py of what --help says. Change the code, and make it anew. -->\n\n"
+HEAD = "<!-- Made of what --help says by `python -m docs.generate`: change the code, and make it anew. -->\n\n"
 
 INDEX = """# The command line
 
@@ -56,18 +56,3 @@ def body(command: Any, title: str, level: str) -> str:
 def escaped(text: str) -> str:
     """Text that stays within its cell of a table."""
     return text.replace("|", "\\|")
-
-
-def main() -> None:
-    """Write the pages, and take away those of commands that are gone."""
-    FOLDER.mkdir(exist_ok=True)
-    made = pages()
-    for old in FOLDER.glob("*.md"):
-        if old.name not in made:
-            old.unlink()
-    for name, text in made.items():
-        (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,16 +1,11 @@
-"""Writes the generated parts of `datasets.md` from the code: ``python -m docs.datasets``."""
+"""The tables of `datasets.md`: what is known of each data set. Written by ``python -m docs.generate``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from napari_anoclip.batch.datasets import DATASETS, DataSet, FolderSettings
 from napari_anoclip.batch.datasets.general import USUAL_MASKS
-
-PAGE = Path(__file__).with_name("datasets.md")
-
-BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
 
 
 def parts() -> dict[str, str]:
@@ -21,16 +16,6 @@ def parts() -> dict[str, str]:
         "sets": "\n\n".join("\n".join(_section(data)) for data in known),
         "folder": f"```\n{DATASETS['folder'].tree}\n```\n\n" + "\n".join(_settings()),
     }
-
-
-def generated(page: str) -> str:
-    """The page with its generated parts as they should be."""
-    for name, text in parts().items():
-        begin, end = BEGIN.format(name), END.format(name)
-        before, rest = page.split(begin)
-        _, after = rest.split(end)
-        page = f"{before}{begin}\n{text}\n{end}{after}"
-    return page
 
 
 def _table(known: list[DataSet]) -> Iterator[str]:
@@ -69,7 +54,3 @@ def _settings() -> Iterator[str]:
         yield f"| `{name}` | {default or 'empty'} | {field.description} |"
     yield ""
     yield f"The usual places of masks, in this order: {', '.join(f'`{pattern}`' for pattern in USUAL_MASKS)}."
-
-
-if __name__ == "__main__":
-    PAGE.write_text(generated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -15,13 +15,14 @@ from qtpy.QtCore import QPoint
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QApplication, QScrollArea
 
-from benchmarks.desk import wait_until
+from benchmarks.waiting import wait_until
 from napari_anoclip.plugin.review_dock import ReviewDock
 from napari_anoclip.plugin.sample_data import open_sample
 from napari_anoclip.review.judgement import Verdict
 
 if TYPE_CHECKING:
     from docs.screenshots import Desk
+    from napari_anoclip.review.matching import Matched
 
 SAMPLE = "grid"
 PIECE = 400
@@ -36,14 +37,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def review_dock(desk: Desk) -> QPixmap:
-    review = _judged_folder(desk)
+    review = judged_folder(desk)
     review.reviewer.select(review.reviewer.regions[0].id)
     return desk.window()
 
 
 def review_figures(desk: Desk) -> QPixmap:
-    review = _judged_folder(desk)
-    _show(desk, review, "How good is it?")
+    review = judged_folder(desk)
+    show(desk, review, "How good is it?")
     wait_until(lambda: not review.figures._settled.isActive())  # what comes now is another edit
     desk.controls.document.edit(lambda prompts: prompts.with_entries("abnormal_states", ["{} with rust"]))
     wait_until(lambda: review.figures.sentence != "")
@@ -51,35 +52,35 @@ def review_figures(desk: Desk) -> QPixmap:
 
 
 def review_blame(desk: Desk) -> QPixmap:
-    review = _judged_folder(desk)
+    review = judged_folder(desk)
     review.reviewer.select(review.reviewer.regions[0].id)
-    _show(desk, review, "Which prompt is to blame?")
+    show(desk, review, "Which prompt is to blame?")
     return desk.window()
 
 
 def review_learn(desk: Desk) -> QPixmap:
-    review = _judged_folder(desk)
-    _show(desk, review, "Learn from false positives")
+    review = judged_folder(desk)
+    show(desk, review, "Learn from false positives")
     review.learn.on.click()
     return desk.window()
 
 
 def review_drawing(desk: Desk) -> QPixmap:
-    review = _judged_folder(desk)
+    review = judged_folder(desk)
     review.reviewer.add_missed("lasso")
     return desk.window()
 
 
 def review_session(desk: Desk) -> QPixmap:
-    review = _judged_folder(desk)
+    review = judged_folder(desk)
     assert review.reviewer.session is not None
     review.reviewer.session.save()
-    _show(desk, review, "Session and export")
+    show(desk, review, "Session and export")
     return desk.window()
 
 
 def review_keys(desk: Desk) -> QPixmap:
-    review = _open(desk)
+    review = open_review(desk)
     review.help_button.click()
     wait_until(lambda: QApplication.activePopupWidget() is not None)
     popup = QApplication.activePopupWidget()
@@ -90,8 +91,8 @@ def review_keys(desk: Desk) -> QPixmap:
 
 def review_report(desk: Desk) -> QPixmap:
     """The report as a browser shows it."""
-    review = _judged_folder(desk)
-    _show(desk, review, "How good is it?")
+    review = judged_folder(desk)
+    show(desk, review, "How good is it?")
     page = Path(tempfile.mkdtemp()) / "report.html"
     review.export.formats.setCurrentText("HTML report")
     review.export.export(page)
@@ -114,7 +115,8 @@ def in_browser(page: Path) -> QPixmap:
     return QPixmap(str(shot))
 
 
-def _open(desk: Desk) -> ReviewDock:
+def open_review(desk: Desk) -> ReviewDock:
+    """Open the review dock beside the workbench."""
     desk.viewer.window.resize(*WINDOW)
     review: ReviewDock
     _, review = desk.viewer.window.add_plugin_dock_widget("napari-anoclip", "AnoCLIP Review")
@@ -123,11 +125,21 @@ def _open(desk: Desk) -> ReviewDock:
     return review
 
 
-def _judged_folder(desk: Desk) -> ReviewDock:
-    """Go through a folder of eight pictures of one material, and judge six by the mask they were drawn with."""
-    review = _open(desk)
+def judged_folder(desk: Desk, also: str = "") -> ReviewDock:
+    """Go through a folder of eight pictures of one material, and judge six by the mask they were drawn with.
+
+    Parameters
+    ----------
+    desk : Desk
+        Where.
+    also : str
+        An abnormal state beside the preset's, perhaps one that raises false alarms.
+    """
+    review = open_review(desk)
     desk.controls.prompts.prefill({"object": SAMPLE, "preset": "paper-texture", "kind": "texture"})
-    masks = _folder_of_pictures(folder := Path(tempfile.mkdtemp()) / "grids" / "line 3")
+    if also:
+        desk.controls.editor.columns["abnormal_states"].list.add([also])
+    masks = folder_of_pictures(folder := Path(tempfile.mkdtemp()) / "grids" / "line 3")
     review.queue.open_folder(folder)
     wait_until(lambda: bool(review.reviewer.regions))
     reviewer = review.reviewer
@@ -138,9 +150,7 @@ def _judged_folder(desk: Desk) -> ReviewDock:
         mask = masks[reviewer.entry.name]
         before = reviewer.entry.key
         while (region := reviewer.current) is not None and region.verdict is None:
-            share = region.mask.of_map(mask).mean()
-            verdict = Verdict.DEFECT if share > 0.3 else Verdict.FALSE if not share else Verdict.UNSURE
-            reviewer.judge(verdict)
+            reviewer.judge(verdict_of(region, mask))
         wait_until(lambda before=before: reviewer.entry is not None and reviewer.entry.key != before)
     review.queue.walk.choose(PICTURE)
     wait_until(lambda: reviewer.entry is not None and reviewer.entry.name == f"grid_{PICTURE + 1:02}.png")
@@ -149,7 +159,13 @@ def _judged_folder(desk: Desk) -> ReviewDock:
     return review
 
 
-def _folder_of_pictures(folder: Path) -> dict[str, np.ndarray]:
+def verdict_of(region: Matched, mask: np.ndarray) -> Verdict:
+    """What somebody says who knows the mask."""
+    share = region.mask.of_map(mask).mean()
+    return Verdict.DEFECT if share > 0.3 else Verdict.FALSE if not share else Verdict.UNSURE
+
+
+def folder_of_pictures(folder: Path) -> dict[str, np.ndarray]:
     """Pieces of a sample, turned and mirrored, as a camera might see parts of one kind; gives their masks."""
     folder.mkdir(parents=True)
     layers = [np.asarray(layer[0]) for layer in open_sample(SAMPLE)[:2]]
@@ -164,7 +180,7 @@ def _folder_of_pictures(folder: Path) -> dict[str, np.ndarray]:
     return masks
 
 
-def _show(desk: Desk, review: ReviewDock, title: str) -> None:
+def show(desk: Desk, review: ReviewDock, title: str) -> None:
     """Open one section of the review dock, fold the others away, and scroll to it."""
     for name, section in review.sections.items():
         section.open(name == title)

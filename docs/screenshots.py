@@ -1,7 +1,8 @@
 """Make the pictures of the documentation, in a real window that is used as a person would.
 
 ``python -m docs.screenshots [NAME ...]`` makes all of them or those that are named (needs a display, a virtual one will
-do). A picture is called after the function that makes it. The user's own napari and dock are neither read nor changed.
+do). A picture is called after the function that makes it; a function that makes several names each of them. The user's
+own napari and dock are neither read nor changed.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from qtpy.QtGui import QPixmap
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QPushButton, QScrollArea
 
-from benchmarks.desk import idle, open_desk, picture, wait_until
-from docs import batch_screenshots, review_screenshots
+from benchmarks.desk import idle, open_desk, picture
+from benchmarks.waiting import wait_until
+from docs import batch_screenshots, part_screenshots, review_screenshots
 from napari_anoclip.plugin import preferences, results
 from napari_anoclip.plugin.contour import find_contour
 
@@ -296,7 +298,7 @@ def _compare_two(desk: Desk) -> None:
     desk.settle()
 
 
-PICTURES: dict[str, Callable[[Desk], QPixmap]] = {
+PICTURES: dict[str, Callable[[Desk], QPixmap | dict[str, QPixmap]]] = {
     make.__name__: make
     for make in (
         demo,
@@ -319,6 +321,7 @@ PICTURES: dict[str, Callable[[Desk], QPixmap]] = {
         compare_difference,
         keys,
         preferences_page,
+        *part_screenshots.MAKERS,
         *review_screenshots.MAKERS,
         *batch_screenshots.MAKERS,
     )
@@ -340,10 +343,12 @@ def main(names: list[str]) -> None:
     IMAGES.mkdir(exist_ok=True)
     for name in names or PICTURES:
         desk = Desk()
-        file = IMAGES / f"{name}.png"
-        save(PICTURES[name](desk), file)
+        taken = PICTURES[name](desk)
+        for called, pixels in (taken if isinstance(taken, dict) else {name: taken}).items():
+            file = IMAGES / f"{called}.png"
+            save(pixels, file)
+            print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
         desk.viewer.close()
-        print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
