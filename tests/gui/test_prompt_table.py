@@ -97,7 +97,7 @@ def test_tokens_are_counted_and_what_is_too_long_is_said(editor, table, document
     document.edit(lambda prompts: prompts.with_entries("abnormal_prompts", ["very " * 100 + "bad {}"]))
     qtbot.waitUntil(lambda: cell(table, 924, TOKENS) == "77")
     table.setCurrentIndex(table.prompts.index(924, PROMPT))
-    qtbot.waitUntil(lambda: "longer than the 77 tokens" in editor.sentence)
+    qtbot.waitUntil(lambda: "more than the 77 tokens" in editor.sentence)
 
 
 def test_it_follows_edits_made_while_it_was_hidden(editor, table, document):

@@ -37,7 +37,7 @@ def no_preferences():
 
 
 @pytest.fixture
-def viewer(qapp) -> ViewerModel:
+def viewer(qapp, mock_app_model) -> ViewerModel:
     """A viewer without a window; files are opened with ``plugin=None``, as the window does it."""
     _initialize_plugins()
     return ViewerModel()
