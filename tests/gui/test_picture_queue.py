@@ -223,3 +223,8 @@ class Clock:
 
     def now(self, _zone):
         return next(self._times)
+
+
+def test_pictures_of_subfolders_are_told_apart_by_them():
+    nested = PictureQueue([FOLDER / "test" / "crack" / "0.png", FOLDER / "test" / "good" / "0.png"])
+    assert [nested[place].marked for place in range(2)] == ["    crack/0.png", "    good/0.png"]

@@ -233,6 +233,12 @@ def test_done_pictures_are_skipped_when_the_folder_is_opened_again(panel, review
         second.close_down()
 
 
+def test_a_review_is_kept_in_the_folder_that_was_opened_and_not_in_one_below(panel, reviewer, folder, qtbot):
+    opened(panel, qtbot, folder.parent)
+    reviewer.judge(Verdict.DEFECT)
+    assert reviewer.session.folder == folder.parent / "line3.anoclip"
+
+
 def test_a_picture_that_was_renamed_since_is_recognised_and_skipped(panel, reviewer, folder, qtbot, viewer):
     opened(panel, qtbot, folder)
     reviewer.judge(Verdict.DEFECT)

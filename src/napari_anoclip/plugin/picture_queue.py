@@ -46,6 +46,8 @@ class Entry:
     ----------
     path : Path
         Its file.
+    name : str
+        Its path below the folder that holds all of them: names in subfolders are often the same.
     problem : str
         Why it cannot be shown, as a sentence; empty where it can, or was not tried.
     done : bool
@@ -55,6 +57,7 @@ class Entry:
     """
 
     path: Path
+    name: str
     problem: str = ""
     done: bool = False
     counts: tuple[int, int, int] = (0, 0, 0)
@@ -63,7 +66,7 @@ class Entry:
     def marked(self) -> str:
         """The name with what is known, in words and a sign: "✓ leather_07.png, 2 defects"."""
         if self.problem:
-            return f"✕ {self.path.name}, cannot be read"
+            return f"✕ {self.name}, cannot be read"
         defects, false, unsure = self.counts
         words = [f"{defects} defect{'s' * (defects > 1)}"] * bool(defects)
         words += [f"{unsure} unsure"] * bool(unsure)
@@ -72,7 +75,7 @@ class Entry:
             words.append("good")
         elif false and not self.done:
             words.append(f"{false} false")
-        return sign + ", ".join([self.path.name, *words])
+        return sign + ", ".join([self.name, *words])
 
     def passes(self, show: Show) -> bool:
         """Whether it is among those that are gone through; one that cannot be read never is."""
@@ -126,6 +129,10 @@ class PictureQueue:
 
     def __post_init__(self) -> None:
         self._places = {_plain(path): place for place, path in enumerate(self.paths)}
+        try:
+            self._around = os.path.commonpath([path.parent for path in self.paths])
+        except ValueError:  # no picture at all, or pictures of several drives
+            self._around = ""
         self._learned = False
 
     def __len__(self) -> int:
@@ -134,7 +141,9 @@ class PictureQueue:
     def __getitem__(self, place: int) -> Entry:
         known = self._known.get(place, _NOTHING)
         defects, false, unsure = known.counts
-        return Entry(self.paths[place], self._problems.get(place, ""), known.done, (defects, false, unsure))
+        path = self.paths[place]
+        name = path.relative_to(self._around).as_posix() if self._around else path.name
+        return Entry(path, name, self._problems.get(place, ""), known.done, (defects, false, unsure))
 
     @property
     def judged(self) -> int:

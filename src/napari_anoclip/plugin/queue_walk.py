@@ -98,6 +98,7 @@ class QueueWalk(QObject):
         self._learn()
         self.opened.emit()
         reviewer = self._reviewer
+        reviewer.go_through(listed.folder)
         session = listed.sessions[0] if len(listed.sessions) == 1 else None
         if session is None or (reviewer.session is not None and reviewer.session.folder == session):
             self._begin()

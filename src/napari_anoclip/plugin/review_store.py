@@ -45,6 +45,8 @@ class ReviewStore(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.session: Session | None = None
+        self.folder: Path | None = None
+        """Of the pictures that are gone through: right in it their session is found when it is opened again."""
         self._memory = Review()
         self._settings = RegionSettings()
         self._listen(self._memory)
@@ -89,10 +91,14 @@ class ReviewStore(QObject):
             self.open(beside(file))
 
     def begin(self, file: Path | None) -> None:
-        """Open a session beside an image, or where that cannot be in the user's own folder, unless one is open."""
+        """Open a session for an image, unless one is open.
+
+        It is kept in the folder that is gone through, or beside the image, or where neither can be in the user's own
+        folder.
+        """
         if self.session is not None or self._opening.busy:
             return
-        places = [own_folder()] if file is None else [beside(file), own_folder()]
+        places = [own_folder()] if file is None else [self._home(file), own_folder()]
         for place in places:
             try:
                 session = Session.open(place)
@@ -114,6 +120,10 @@ class ReviewStore(QObject):
                 self.said.emit(f"{why} Verdicts are kept in {place} instead.", "", None)
             return
         self.said.emit(f"{why} Verdicts are in memory only: open a session in another folder.", "", None)
+
+    def _home(self, file: Path) -> Path:
+        folder = self.folder
+        return beside(file) if folder is None or folder not in file.parents else kept_in(folder)
 
     def close_down(self) -> None:
         """Save, and let go of it."""
@@ -213,7 +223,12 @@ class ReviewStore(QObject):
 
 def beside(file: Path) -> Path:
     """Where a session of an image is kept if nobody says otherwise."""
-    return file.parent / f"{file.parent.name or 'review'}{ENDING}"
+    return kept_in(file.parent)
+
+
+def kept_in(folder: Path) -> Path:
+    """What a session in a folder is called."""
+    return folder / f"{folder.name or 'review'}{ENDING}"
 
 
 def own_folder() -> Path:

@@ -131,6 +131,10 @@ class Reviewer(ReviewState):
         """Open a session, made if it is not there; what was judged before goes into it."""
         self._store.open(Path(folder), take_over)
 
+    def go_through(self, folder: Path | None) -> None:
+        """Keep what is judged of the pictures of a folder in it; None where they are of no one folder."""
+        self._store.folder = folder
+
     def _step(self, make: Callable[[ImageReview, Matched], Step], go_on: bool = False) -> None:
         """Take a step about the current region, or say why there is none."""
         entry, region = self.entry, self.current

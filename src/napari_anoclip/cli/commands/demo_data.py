@@ -12,6 +12,7 @@ from napari_anoclip.batch.demo_data import DemoDataSettings, write_demo_data
 from napari_anoclip.cli.asked import input_path
 from napari_anoclip.cli.call import Call, alone, command
 from napari_anoclip.cli.options import OptionGroup
+from napari_anoclip.engine.words import counted
 
 app = alone()
 
@@ -47,7 +48,7 @@ def demo_data(
     count = settings.images * len(settings.materials)
     call.answer(
         {"folder": root.absolute(), **settings.model_dump(mode="json")},
-        f"{count} test pictures of {len(settings.materials)} materials are in {escape(str(root))}. Figures on them say "
-        "that the machinery works, and nothing of real things.",
+        f"{counted(count, 'test picture')} of {counted(len(settings.materials), 'material')} in {escape(str(root))}. "
+        "Figures on them say that the machinery works, and nothing of real things.",
         f"Try: anoclip evaluate {settings.layout} {escape(str(root))}",
     )
