@@ -57,7 +57,7 @@ lint: setup
 	$(PYTHON) -m codespell_lib
 
 faults: setup
-	$(PYTHON) -m pytest -m fault --thorough --faults docs/faults.md -n auto --maxprocesses 2 --dist worksteal
+	$(PYTHON) -m pytest tests -m fault --thorough --faults docs/faults.md -n auto --maxprocesses 2 --dist worksteal
 
 bench: setup
 	$(SCREEN) $(PYTHON) -m benchmarks --document docs/performance.md

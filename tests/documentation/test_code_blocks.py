@@ -73,7 +73,6 @@ def given(shelf: Path) -> dict[str, dict[str, object]]:
     """What the reader of a page has already."""
     images = [np.asarray(Image.open(path)) for path in sorted(shelf.glob("data/mvtec/demo_tiles/test/*/*.png"))]
     return {
-        "README.md": {"image": images[0]},
         "docs/mutual.md": {"images": images, "prompts": PromptSet.preset("surface", "tiles")},
     }
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_anoclip.plugin.job import JobState
 from napari_anoclip.plugin.key_help import KeyHelp
 from napari_anoclip.plugin.keys import WORKBENCH
 
 
-def test_f1_lists_all_keys_of_the_workbench(dock, viewer, qtbot):
+@pytest.fixture
+def popup(dock, viewer, qtbot):
     window = viewer.window._qt_window
     window.show()
     with qtbot.waitActive(window):
@@ -18,7 +21,23 @@ def test_f1_lists_all_keys_of_the_workbench(dock, viewer, qtbot):
     qtbot.waitUntil(dock.controls.live.hasFocus)
     qtbot.keyClick(dock.controls.live, Qt.Key.Key_F1)
     qtbot.waitUntil(lambda: isinstance(QApplication.activePopupWidget(), KeyHelp))
-    popup = QApplication.activePopupWidget()
+    yield QApplication.activePopupWidget()
+    if QApplication.activePopupWidget() is not None:
+        QApplication.activePopupWidget().close()
+
+
+def test_f1_lists_all_keys_of_the_workbench(popup):
     for key in WORKBENCH:
         assert key.does in popup.text.text()
-    popup.close()
+
+
+def test_the_list_is_on_the_screen_as_a_whole(popup):
+    assert popup.screen().availableGeometry().contains(popup.geometry())
+
+
+def test_esc_closes_the_list_and_no_run(popup, dock, qtbot):
+    cancelled = []
+    dock.job.state_changed.connect(lambda state: cancelled.append(state is JobState.CANCELLING))
+    qtbot.keyClick(popup, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: QApplication.activePopupWidget() is None)
+    assert not any(cancelled)

@@ -185,8 +185,9 @@ def test_who_has_just_opened_a_judged_folder_is_told_no_time():
 
 def test_the_end_is_told_in_words():
     at_end = queue(2, at=1)
-    assert end(at_end, 1) == "No picture that is not judged comes after this one."
-    assert end(at_end, -1) == "No picture that is not judged comes before this one."
+    others = "Choose to show “all” to see the others."
+    assert end(at_end, 1) == f"There is no picture that is not judged after this one. {others}"
+    assert end(at_end, -1) == f"There is no picture that is not judged before this one. {others}"
     at_end.show = Show.ALL
     assert end(at_end, 1) == "This is the last picture."
     at_end.show = Show.DEFECT

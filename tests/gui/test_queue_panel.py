@@ -363,7 +363,7 @@ def test_one_leafs_through_all_pictures_forwards_and_back(panel, folder, qtbot, 
         assert panel.position == f"image {number + 1} of 4"
     wait_for(panel, qtbot, "plate_3.png", regions=False)
     panel.next()
-    assert sentences(heard)[-1] == "No picture that is not judged comes after this one."
+    assert sentences(heard)[-1].startswith("There is no picture that is not judged after this one.")
     qtbot.mouseClick(panel.previous_button, Qt.MouseButton.LeftButton)
     wait_for(panel, qtbot, "plate_2.png")
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLineEdit, QScrollArea
 from skimage.io import imread, imsave
 
-from napari_anoclip.plugin import results
+from napari_anoclip.plugin import keys, results
 from napari_anoclip.plugin.dock_layout import NARROWEST
 from napari_anoclip.plugin.key_help import KeyHelp
 from napari_anoclip.plugin.queue_canvas import FILE_KEY
@@ -214,7 +214,31 @@ def test_both_docks_stand_beside_each_other_in_a_wide_window_and_as_tabs_in_a_na
         window = viewer.window._qt_window
         mine = next(dock for dock in viewer.window._wrapped_dock_widgets.values() if dock.inner_widget() is review)
         assert bool(window.tabifiedDockWidgets(mine)) is not beside
+        qtbot.waitUntil(lambda shown=review: not shown.visibleRegion().isEmpty())  # it is what was asked for
         viewer.close()
+
+
+def test_f1_lists_the_keys_of_the_review(viewer, shelf, file, qtbot):
+    review = open_review(viewer, file, qtbot)
+    window = viewer.window._qt_window
+    window.show()
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    review.verdicts.setFocus()
+    qtbot.keyClick(review, Qt.Key.Key_F1)
+    qtbot.waitUntil(lambda: isinstance(QApplication.activePopupWidget(), KeyHelp))
+    popup = QApplication.activePopupWidget()
+    assert all(key.does in popup.text.text() for key in keys.REVIEW)
+    popup.close()
+    review.leave()
+
+
+def test_a_sentence_is_brought_into_sight_in_a_low_window(make_napari_viewer, shelf, file, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 500)
+    review = open_review(viewer, file, qtbot)
+    review.reviewer.said.emit("Something is to be said.", "", None)
+    qtbot.waitUntil(lambda: review.notice.visibleRegion().boundingRect().height() == review.notice.height())
 
 
 def test_a_note_half_written_goes_to_its_region_when_another_image_comes(viewer, shelf, file, qtbot):

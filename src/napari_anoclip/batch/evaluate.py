@@ -103,7 +103,11 @@ def evaluate(
             results = _category(loaded, category, protocols, store, resolution, root, report, cancel)
         except Cancelled as error:
             kept = f"; of {len(chosen)} categories {number} are done"
-            again = "" if out is None else f" and kept in {out}: the same command goes on from there"
+            again = (
+                " and not kept: it would go on from there if it had a folder for its results (--out)"
+                if out is None
+                else f" and kept in {out}: the same command goes on from there"
+            )
             raise Cancelled(f"The evaluation was cancelled{kept}{again}.") from error
         for name, result in results.items():
             done[name].append(result)

@@ -18,6 +18,7 @@ from napari_anoclip.plugin.controls import Controls
 from napari_anoclip.plugin.dock_layout import lay_out, stacked
 from napari_anoclip.plugin.job import Job, JobState
 from napari_anoclip.plugin.key_help import KeyHelp
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.leaving import LeavingWidget
 from napari_anoclip.plugin.model_panel import ModelPanel
 from napari_anoclip.plugin.models import SHELF, ModelHolder
@@ -71,7 +72,11 @@ class AnoCLIPDock(LeavingWidget):
                 ("Model and memory", stacked(self.model_panel, self.controls.tower.native)),
             )
         }
-        lay_out(self, self.controls, (self.run_bar, self.notice, self.restore_button), self.sections.values())
+        self._turned_to: Section | None = None
+        self._to_section = later(self, self._scroll_to_section)
+        self._scroll = lay_out(
+            self, self.controls, (self.run_bar, self.notice, self.restore_button), self.sections.values()
+        )
         self._connect()
         state = dock_state.load()
         self.controls.begin(state)
@@ -213,17 +218,27 @@ class AnoCLIPDock(LeavingWidget):
         except AnoCLIPError as error:
             self.notice.say(str(error))
 
+    def _turn_to(self, title: str) -> None:
+        """Open a section and bring it into sight, once it has its place."""
+        self._turned_to = self.sections[title]
+        self._turned_to.open()
+        self._to_section.start()
+
+    def _scroll_to_section(self) -> None:
+        if self._turned_to is not None:
+            self._scroll.ensureWidgetVisible(self._turned_to)
+
     def _show_remark(self) -> None:
-        self.sections["Prompts"].open()
+        self._turn_to("Prompts")
         self.controls.editor.show_remark()
 
     def _show_prompt(self, prompt: str) -> None:
-        self.sections["Prompts"].open()
+        self._turn_to("Prompts")
         self.controls.editor.open_page("All")
         self.controls.editor.filter.setText(prompt)
 
     def _explain_hottest(self) -> None:
-        self.sections["Probe"].open()
+        self._turn_to("Probe")
         result = self.bench.result
         if result is not None:
             self.probe.probe(result.hottest[1])
@@ -232,6 +247,4 @@ class AnoCLIPDock(LeavingWidget):
         open_review(self._viewer, folder)
 
     def _show_keys(self) -> None:
-        popup = KeyHelp(self)
-        popup.move(self.mapToGlobal(self.rect().topLeft()))
-        popup.show()
+        KeyHelp(self).show_over(self)

@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 NARROWEST = 320
 """Pixels of width in which everything must have its place; what is longer wraps, and the page scrolls."""
 
+FOCUS = (
+    "QPushButton:focus, QToolButton:focus, QComboBox:focus, QLineEdit:focus, QAbstractSpinBox:focus,"
+    "QAbstractItemView:focus { border: 1px solid palette(highlight); }"
+    "QCheckBox:focus, QRadioButton:focus { color: palette(highlight); }"
+)
+"""napari's themes show in text fields alone where keys go."""
 
-def lay_out(dock: QWidget, controls: Controls, middle: Iterable[QWidget], sections: Iterable[Section]) -> None:
+
+def lay_out(dock: QWidget, controls: Controls, middle: Iterable[QWidget], sections: Iterable[Section]) -> QScrollArea:
     """Fill the dock.
 
     Parameters
@@ -38,11 +45,12 @@ def lay_out(dock: QWidget, controls: Controls, middle: Iterable[QWidget], sectio
     for widget in (*middle, *sections):
         layout.addWidget(widget)
     layout.addStretch()
-    scrolling(dock, page)
+    return scrolling(dock, page)
 
 
-def scrolling(dock: QWidget, page: QWidget) -> None:
+def scrolling(dock: QWidget, page: QWidget) -> QScrollArea:
     """Fill a dock with a page that scrolls where it is too long, and never sideways."""
+    page.setStyleSheet(FOCUS)
     scroll = QScrollArea()
     scroll.setWidgetResizable(True)
     scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -52,6 +60,7 @@ def scrolling(dock: QWidget, page: QWidget) -> None:
     outer.setContentsMargins(0, 0, 0, 0)
     outer.addWidget(scroll)
     dock.setMinimumWidth(NARROWEST)
+    return scroll
 
 
 def stacked(*widgets: QWidget) -> QWidget:

@@ -61,9 +61,9 @@ PREVIOUS_IMAGE = Key("PgUp", "canvas or review dock", "Previous image of the fol
 WORKBENCH = (RUN, KEEP, CANCEL, HELP, UNDO, REDO, SAVE, MOVE_UP, MOVE_DOWN, PASTE, REMOVE, THRESHOLD, BEFORE, UNPIN)
 REVIEW = (
     *(DEFECT, FALSE, UNSURE, KIND, GOOD, NEXT, PREVIOUS, EDIT, MISSED),
-    *(REVIEW_UNDO, REVIEW_REDO, NEXT_IMAGE, PREVIOUS_IMAGE),
+    *(REVIEW_UNDO, REVIEW_REDO, NEXT_IMAGE, PREVIOUS_IMAGE, HELP),
 )
-KEYS = (*WORKBENCH, *REVIEW)
+KEYS = tuple(dict.fromkeys((*WORKBENCH, *REVIEW)))
 
 
 def bind(key: Key, widget: QWidget, do: Callable[[], object]) -> None:

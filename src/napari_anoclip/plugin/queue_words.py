@@ -46,4 +46,4 @@ def end(queue: PictureQueue, step: int) -> str:
         return f"There is no {other}{queue.show.picture}. {others}"
     if queue.show is Show.ALL:
         return "This is the last picture." if step > 0 else "This is the first picture."
-    return f"No {queue.show.picture} comes {'after' if step > 0 else 'before'} this one."
+    return f"There is no {queue.show.picture} {'after' if step > 0 else 'before'} this one. {others}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import napari.viewer
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
@@ -12,6 +14,7 @@ from napari_anoclip.plugin.dock_layout import scrolling, stacked
 from napari_anoclip.plugin.export_panel import ExportPanel
 from napari_anoclip.plugin.figures_panel import FiguresPanel
 from napari_anoclip.plugin.key_help import KeyHelp
+from napari_anoclip.plugin.later import later
 from napari_anoclip.plugin.learn_panel import LearnPanel
 from napari_anoclip.plugin.leaving import LeavingWidget
 from napari_anoclip.plugin.notice import Notice
@@ -78,7 +81,10 @@ class ReviewDock(LeavingWidget):
         self._lay_out()
         self.queue.take_drops_on(self)
         self.help_button.clicked.connect(self._show_keys)
-        self.reviewer.said.connect(self.notice.say)
+        keys.bind(keys.HELP, self, self._show_keys)
+        self._to_notice = later(self, lambda: self._scroll.ensureWidgetVisible(self.notice))
+        self.reviewer.said.connect(self._say)
+        self.queue.walk.opened.connect(self.notice.clear)
         self._drop.dropped.connect(self.reviewer.open_session)
         self.reviewer.leaving.connect(self.verdicts.commit_note)
         self.editor.hinted.connect(self._on_hint)
@@ -116,7 +122,12 @@ class ReviewDock(LeavingWidget):
             window.splitDockWidget(other, mine, Qt.Orientation.Horizontal)
         else:
             window.tabifyDockWidget(other, mine)
-            mine.raise_()
+            later(self, mine.raise_).start()  # once the tabs have their places
+
+    def _say(self, sentence: str, action: str, do: Callable[[], None] | None) -> None:
+        """Say it where it is seen, also in a low window."""
+        self.notice.say(sentence, action, do)
+        self._to_notice.start()
 
     def _turn(self, by: int) -> None:
         if by > 0:
@@ -135,9 +146,7 @@ class ReviewDock(LeavingWidget):
         self.hint.setVisible(bool(sentence))
 
     def _show_keys(self) -> None:
-        popup = KeyHelp(self, keys.REVIEW)
-        popup.move(self.mapToGlobal(self.rect().topLeft()))
-        popup.show()
+        KeyHelp(self, keys.REVIEW).show_over(self)
 
     def _lay_out(self) -> None:
         self.rows.head.addWidget(self.help_button)
@@ -157,7 +166,7 @@ class ReviewDock(LeavingWidget):
         ):
             layout.addWidget(widget)
         layout.addStretch()
-        scrolling(self, page)
+        self._scroll = scrolling(self, page)
 
 
 def _line() -> QFrame:

@@ -16,6 +16,9 @@ from napari_anoclip.plugin.style import muted
 WORTH_SAYING = 2.0
 """Seconds left of a stage from which the remaining time is told."""
 
+WORTH_MINUTES = 120
+"""Seconds left from which it is told in minutes."""
+
 WORTH_SHOWING = {False: 300, True: 1000}
 """Milliseconds that a run takes before its progress is shown, one that began by itself (True) later: rescoring while
 somebody types must not flicker, and each picture of the bar costs time that the run could use."""
@@ -118,7 +121,8 @@ class RunBar(QWidget):
             words.append(f"{progress.done} of {progress.total}")
         if 0 < progress.done < progress.total:
             left = (time.monotonic() - began) * (progress.total - progress.done) / progress.done
-            words += [f"{left:.0f} s left"] * (left >= WORTH_SAYING)
+            said = f"{left:.0f} s left" if left < WORTH_MINUTES else f"{left / 60:.0f} min left"
+            words += [said] * (left >= WORTH_SAYING)
         self._stage.setText(" · ".join(words))
 
     def _set_buttons(self) -> None:
@@ -133,7 +137,7 @@ class RunBar(QWidget):
         detection, (low, high) = result.detection, result.limits
         self._score.setText(
             f"<b>score {detection.score:.3f}</b> &nbsp; hottest {value:.3f} at ({row}, {column}) &nbsp; "
-            f"{detection.seconds:.1f} s"
+            f"{detection.seconds:.1f}&nbsp;s"
         )
         self.why_button.show()
         source = "set by hand" if result.request.display.range == "manual" else f"from {result.display.source}"

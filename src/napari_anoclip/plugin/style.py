@@ -80,7 +80,10 @@ class Section(QWidget):
         self._button.setAccessibleName(f"{title}, section")
         self._button.setCheckable(True)
         self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._button.setStyleSheet("QToolButton { border: none; background: transparent; font-weight: bold; }")
+        self._button.setStyleSheet(
+            "QToolButton { border: 1px solid transparent; background: transparent; font-weight: bold; }"
+            "QToolButton:focus { border-color: palette(highlight); }"
+        )
         self._button.toggled.connect(self._on_toggled)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -24,8 +24,9 @@ DATA = OptionGroup(DemoDataSettings, "", "What to draw")
     DATA,
     examples=(
         "anoclip demo-data parts/ # laid out like MVTec AD",
-        "anoclip demo-data parts/ --layout visa --images 100 --side 512",
         "anoclip evaluate mvtec parts/ # and what to do with it",
+        "anoclip demo-data parts-visa/ --layout visa --images 100 --side 512",
+        "anoclip evaluate visa parts-visa/",
     ),
 )
 def demo_data(

@@ -89,8 +89,11 @@ def count(call: Call, name: Name, object: ObjectWord = None, kind: KindWord = No
     entries = {field: sum(entry.on for entry in getattr(prompts, field)) for field in PLACEHOLDERS}
     different = {f"different_{side}": len(set(getattr(prompts, side))) for side in SIDES}
     table = Table(box=None, pad_edge=False, show_header=False)
-    for label, number in (_side_counts(prompts) | entries).items():
-        table.add_row(label.replace("_", " "), str(number))
+    for label, number in _side_counts(prompts).items():
+        table.add_row(f"{label} prompts", str(number))
+    for field, number in entries.items():
+        whole = " written out whole" * field.endswith("_prompts")
+        table.add_row(field.replace("_", " ") + whole, str(number))
     call.answer(
         {"name": prompts.name, **_side_counts(prompts), **different, "entries": entries, "off": len(prompts.disabled)},
         f"[bold]{escape(prompts.title or prompts.name)}[/bold], of {escape(prompts.object)}",
