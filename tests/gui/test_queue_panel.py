@@ -222,6 +222,7 @@ def test_done_pictures_are_skipped_when_the_folder_is_opened_again(panel, review
     try:
         opened(again, qtbot, folder, "plate_1.png")
         assert second.session.folder == folder / "2026-11.anoclip"
+        assert second.session.settings.threshold == THRESHOLD
         assert again.progress == "1 of 4 judged"
         again.show_box.setCurrentText("with defects")
         wait_for(again, qtbot, "plate_0.png")

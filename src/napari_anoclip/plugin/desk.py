@@ -86,8 +86,14 @@ class Desk(QObject):
     @property
     def threshold(self) -> float:
         """What is set in the workbench, for an image without a map."""
-        chosen = self.dock.controls.scoring.display.threshold if self._is_open else None
+        chosen = self.threshold_by_hand
         return 0.5 if chosen is None else chosen
+
+    @property
+    def threshold_by_hand(self) -> float | None:
+        """What somebody set in the workbench; None while it is left to the model."""
+        threshold: float | None = self.dock.controls.scoring.display.threshold if self._is_open else None
+        return threshold
 
     def set_threshold(self, threshold: float, result: Image | None) -> None:
         """Set the threshold of a map, here and in the workbench."""

@@ -121,6 +121,11 @@ class ReviewStore(QObject):
             return
         self.said.emit(f"{why} Verdicts are in memory only: open a session in another folder.", "", None)
 
+    def keep_threshold(self, threshold: float | None) -> None:
+        """Note in the session at what threshold its regions are judged, so that it is opened with that again."""
+        if self.session is not None:
+            self.session.settings = self.session.settings.model_copy(update={"threshold": threshold})
+
     def _home(self, file: Path) -> Path:
         folder = self.folder
         return beside(file) if folder is None or folder not in file.parents else kept_in(folder)

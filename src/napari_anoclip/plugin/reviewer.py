@@ -157,6 +157,7 @@ class Reviewer(ReviewState):
         if entry is None or subject is None:
             return
         self._store.begin(file_of(subject.image))
+        self._store.keep_threshold(self._desk.threshold_by_hand)
         self.review.add(self._described() or entry)
         judgements = {number: self._with_prompt(judgement) for number, judgement in step.judgements.items()}
         self.review.judge(entry.key, step.what, judgements, step.complete)
