@@ -144,7 +144,7 @@ class AnoCLIPDock(LeavingWidget):
         self.job.state_changed.connect(self._on_state)
         self.job.progressed.connect(self._on_progress)
         self.job.published.connect(lambda _: self._on_slider())  # perhaps the plane that is waited for
-        self.model_panel.attention.connect(self.sections["Model and memory"].open)
+        self.model_panel.attention.connect(lambda: self._turn_to("Model and memory"))
         self.probe.prompt_off.connect(lambda prompt: controls.document.edit(lambda ps: ps.with_prompt(prompt, False)))
         self.probe.prompt_chosen.connect(self._show_prompt)
         self.sections["Probe"].toggled.connect(self.probe.switch)

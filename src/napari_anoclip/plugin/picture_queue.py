@@ -130,7 +130,7 @@ class PictureQueue:
     def __post_init__(self) -> None:
         self._places = {_plain(path): place for place, path in enumerate(self.paths)}
         try:
-            self._around = os.path.commonpath([path.parent for path in self.paths])
+            self._around = os.path.commonpath({path.parent for path in self.paths})
         except ValueError:  # no picture at all, or pictures of several drives
             self._around = ""
         self._learned = False
